@@ -1,0 +1,67 @@
+"""Accounts in the admin. Sign-ins, notices, events and verdicts are evidence: nobody edits them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from accounts.forms import AdminSignInForm
+from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+
+admin.site.login_form = AdminSignInForm
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    list_display = ("email", "username", "is_staff", "is_active", "last_login")
+    ordering = ("email",)
+
+
+@admin.register(Device)
+class DeviceAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "user", "network", "first_seen_at", "last_seen_at", "untrusted_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+
+
+@admin.register(SignIn)
+class SignInAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "user", "ip_address", "place", "device_name", "device_status", "verdict")
+    list_filter = ("device_status", "verdict__decision")
+    list_select_related = ("user", "verdict")
+    search_fields = ("user__email", "ip_address")
+    # A session key opens its session to who reads it.
+    exclude = ("session_key", "presented_token", "issued_token")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "sign_in", "state", "sent_at", "last_error")
+    list_filter = ("state",)
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "kind", "user", "ip_address", "details")
+    list_filter = ("kind",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "ip_address")
+
+
+@admin.register(Verdict)
+class VerdictAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "sign_in", "score", "level", "decision", "action")
+    list_filter = ("decision", "action")

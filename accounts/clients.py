@@ -1,0 +1,69 @@
+"""Where a request came from, and with what. All of it is evidence that the client chose, never identity."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+import ua_parser
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.models import USER_AGENT_LENGTH
+
+# A user agent says all it has to say early; the rest of a long one is there to keep a parser busy.
+PARSED_LENGTH = 512
+
+
+@dataclass(frozen=True)
+class Families:
+    """The browser and operating-system families of a user agent, "" where it does not tell."""
+
+    browser: str
+    os: str
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """The client's address, or None where there is none (a socket, a test, a malformed header).
+
+    With ``TRUSTED_PROXY_COUNT`` proxies in front, each has appended the address it saw to X-Forwarded-For, so
+    the client's is that many from the right; whatever stands further left, the client wrote itself. A header
+    with fewer entries did not pass all the proxies: the peer's address is the only one that can be believed.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    count = settings.TRUSTED_PROXY_COUNT
+    if 0 < count <= len(forwarded) and (address := _address(forwarded[-count])):
+        return address
+    return _address(request.META.get("REMOTE_ADDR", ""))
+
+
+def _address(text: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)
+
+
+def client_user_agent(request: HttpRequest) -> str:
+    """The user agent as printable text, cut to what is kept of it."""
+    raw = request.META.get("HTTP_USER_AGENT", "")
+    return "".join(character if character.isprintable() else "?" for character in raw[:USER_AGENT_LENGTH])
+
+
+def network_of(ip: str | None) -> str:
+    """The network that an address's neighbours share: its /24 (IPv4) or /64 (IPv6); "" for None."""
+    if ip is None:
+        return ""
+    prefix = 64 if ":" in ip else 24
+    return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
+
+
+def families_of(user_agent: str) -> Families:
+    result = ua_parser.parse(user_agent[:PARSED_LENGTH])
+    return Families(
+        browser=result.user_agent.family if result.user_agent else "",
+        os=result.os.family if result.os else "",
+    )

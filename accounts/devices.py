@@ -1,0 +1,155 @@
+"""What a device is, and whether a sign-in came from one that is known. The rules and their cases: docs/devices.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.clients import Families, families_of, network_of
+from accounts.models import Device, SignIn, User
+from accounts.places import place_of
+
+Status = SignIn.DeviceStatus
+Reason = SignIn.DeviceReason
+
+# How long a browser and system seen in a network still count as "lately" where no cookie tells.
+RECENT = timedelta(days=30)
+# Two tabs that sign in with the same cookie within this time are one browser, not a thief and an owner.
+SAME_MOMENT = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``device`` is None where a new one has to be made."""
+
+    status: SignIn.DeviceStatus
+    reason: SignIn.DeviceReason
+    device: Device | None = None
+
+
+def recognise_device(sign_in_id: int) -> SignIn:
+    """Decide which device a sign-in came from, and store that with its reason and place on the sign-in.
+
+    Call it inside a transaction. The person's row is locked, so that their sign-ins are decided one after the
+    other; one that is decided already is returned as it is.
+    """
+    sign_in = SignIn.objects.get(pk=sign_in_id)
+    User.objects.select_for_update().get(pk=sign_in.user_id)
+    sign_in.refresh_from_db()
+    for undecided in _undecided_lineage(sign_in):
+        _recognise(undecided)
+    return sign_in
+
+
+def untrust_devices(user: User) -> None:
+    """End the trust in every device of ``user``; the rows stay, for their names."""
+    Device.objects.filter(user=user).update(untrusted_at=timezone.now())
+
+
+def _undecided_lineage(sign_in: SignIn) -> list[SignIn]:
+    """``sign_in`` and the undecided ones whose cookies led to it, oldest first.
+
+    Workers may take sign-ins out of order, and a cookie's device is known once its issuer is decided.
+    """
+    lineage: list[SignIn] = []
+    current: SignIn | None = sign_in
+    while current and not current.device_status:
+        lineage.append(current)
+        current = _issuer_of_cookie(current)
+    return lineage[::-1]
+
+
+def _recognise(sign_in: SignIn) -> None:
+    families = families_of(sign_in.user_agent)
+    place = place_of(sign_in.ip_address)
+    decision = _decide(sign_in, families)
+    device = decision.device or _new_device(sign_in, families)
+    _touch(device, sign_in)
+    sign_in.device = device
+    sign_in.device_status = decision.status
+    sign_in.device_reason = decision.reason
+    sign_in.browser, sign_in.os = families.browser, families.os
+    sign_in.country, sign_in.place = place.country, place.name
+    sign_in.save(update_fields=["device", "device_status", "device_reason", "browser", "os", "country", "place"])
+
+
+def _decide(sign_in: SignIn, families: Families) -> Decision:
+    if device := _device_of_cookie(sign_in):
+        return _decide_by_cookie(sign_in, families, device)
+    if device := _lookalike(sign_in, families):
+        return Decision(Status.PROBABLY_KNOWN, Reason.SAME_NETWORK, device)
+    if not Device.objects.filter(user=sign_in.user_id).exists():
+        return Decision(Status.NEW, Reason.FIRST_DEVICE)
+    return Decision(Status.NEW, Reason.NO_MATCH)
+
+
+def _decide_by_cookie(sign_in: SignIn, families: Families, device: Device) -> Decision:
+    if _was_presented_before(sign_in):
+        return Decision(Status.NEW, Reason.TOKEN_REPLAYED)
+    if families.os and device.os and families.os != device.os:
+        return Decision(Status.NEW, Reason.OS_CHANGED)
+    if device.untrusted_at:
+        return Decision(Status.NEW, Reason.UNTRUSTED, device)
+    return Decision(Status.KNOWN, Reason.COOKIE, device)
+
+
+def _device_of_cookie(sign_in: SignIn) -> Device | None:
+    issuer = _issuer_of_cookie(sign_in)
+    return issuer.device if issuer else None
+
+
+def _issuer_of_cookie(sign_in: SignIn) -> SignIn | None:
+    """The sign-in that gave the browser the cookie which it brought to this one."""
+    if not sign_in.presented_token:
+        return None
+    issuers = SignIn.objects.filter(user=sign_in.user_id, issued_token=sign_in.presented_token)
+    return issuers.select_related("device").first()
+
+
+def _was_presented_before(sign_in: SignIn) -> bool:
+    return SignIn.objects.filter(
+        user=sign_in.user_id,
+        presented_token=sign_in.presented_token,
+        created_at__lt=sign_in.created_at - SAME_MOMENT,
+    ).exists()
+
+
+def _lookalike(sign_in: SignIn, families: Families) -> Device | None:
+    """A trusted device of the same browser and system that signed in from the same network lately."""
+    network = network_of(sign_in.ip_address)
+    if not (families.browser and families.os and network):
+        return None
+    return (
+        Device.objects.filter(
+            user=sign_in.user_id,
+            browser=families.browser,
+            os=families.os,
+            network=network,
+            untrusted_at=None,
+            last_seen_at__gte=sign_in.created_at - RECENT,
+        )
+        .order_by("-last_seen_at")
+        .first()
+    )
+
+
+def _new_device(sign_in: SignIn, families: Families) -> Device:
+    return Device.objects.create(
+        user_id=sign_in.user_id,
+        first_sign_in=sign_in,
+        browser=families.browser,
+        os=families.os,
+        first_seen_at=sign_in.created_at,
+        last_seen_at=sign_in.created_at,
+    )
+
+
+def _touch(device: Device, sign_in: SignIn) -> None:
+    """Note where the device was seen last; a sign-in that is decided late does not turn time back."""
+    Device.objects.filter(pk=device.pk, last_seen_at__lte=sign_in.created_at).update(
+        network=network_of(sign_in.ip_address), last_seen_at=sign_in.created_at
+    )
+    Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)
+

@@ -1,0 +1,186 @@
+"""People, what they sign in with, and what is known about each sign-in."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+USER_AGENT_LENGTH = 1024
+
+
+class User(AbstractUser):
+    email = models.EmailField("e-mail address", unique=True)
+    # What other services know this person by: it says nothing and survives a change of name or address.
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case"),
+            models.UniqueConstraint(Lower("username"), name="user_username_unique_in_any_case"),
+        ]
+
+
+class Device(models.Model):
+    """A browser that a person has signed in with."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices")
+    # Unique: a sign-in makes at most one device, however often it is looked at.
+    first_sign_in = models.OneToOneField("SignIn", models.SET_NULL, null=True, related_name="+")
+    browser = models.CharField(max_length=64, blank=True)
+    os = models.CharField(max_length=64, blank=True)
+    network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
+    untrusted_at = models.DateTimeField(null=True, help_text="a password reset ends the trust in every device")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "browser", "os", "network"], name="device_by_family_and_network")]
+
+    def __str__(self) -> str:
+        return device_name(browser=self.browser, os=self.os)
+
+
+class SignIn(models.Model):
+    """The fact of a sign-in, and what was found out about it afterwards."""
+
+    class DeviceStatus(models.TextChoices):
+        KNOWN = "known", "known"
+        PROBABLY_KNOWN = "probably_known", "probably known"
+        NEW = "new", "new"
+
+    class DeviceReason(models.TextChoices):
+        COOKIE = "cookie", "it brought this device's cookie"
+        SAME_NETWORK = "same_network", "the same browser and system signed in from this network lately"
+        FIRST_DEVICE = "first_device", "it is the first device of this account"
+        NO_MATCH = "no_match", "it brought no cookie, and nothing like it signed in lately"
+        OS_CHANGED = "os_changed", "it brought the cookie of a device with another operating system"
+        TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
+        UNTRUSTED = "untrusted", "the password was reset since this device signed in last"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins")
+    created_at = models.DateTimeField(default=timezone.now)
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    session_key = models.CharField(max_length=40, blank=True)
+    # SHA-256 of the device cookie's id: the one the browser brought, and the one it was given instead.
+    presented_token = models.CharField(max_length=64, blank=True)
+    issued_token = models.CharField(max_length=64, unique=True)
+
+    device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="sign_ins")
+    device_status = models.CharField(max_length=16, blank=True, choices=DeviceStatus.choices)
+    device_reason = models.CharField(max_length=16, blank=True, choices=DeviceReason.choices)
+    browser = models.CharField(max_length=64, blank=True)
+    os = models.CharField(max_length=64, blank=True)
+    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 alpha-2")
+    place = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
+            models.Index(
+                fields=["user", "presented_token"], condition=~models.Q(presented_token=""), name="sign_in_by_presented_token"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+    @property
+    def device_name(self) -> str:
+        return device_name(browser=self.browser, os=self.os)
+
+
+class Notice(models.Model):
+    """A mail that tells a person of a sign-in; at most one a sign-in."""
+
+    class State(models.TextChoices):
+        CLAIMED = "claimed", "being sent"
+        HANDED_OVER = "handed_over", "will be sent when the mail server takes it"
+        SENT = "sent", "sent"
+        GIVEN_UP = "given_up", "could not be sent"
+
+    sign_in = models.OneToOneField(SignIn, models.CASCADE, related_name="notice")
+    message_id = models.CharField(max_length=255, unique=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.CLAIMED)
+    attempts = models.PositiveIntegerField(default=0, help_text="attempts since it was handed over")
+    next_attempt_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(state="handed_over"), name="notice_handed_over"),
+        ]
+
+    def __str__(self) -> str:
+        return f"notice of sign-in {self.sign_in_id}"
+
+
+class SecurityEvent(models.Model):
+    """A line of the security log: what happened to an account. It is never changed."""
+
+    class Kind(models.TextChoices):
+        SIGNED_IN = "signed_in", "signed in"
+        SIGN_IN_FAILED = "sign_in_failed", "sign-in failed"
+        RISK_FLAGGED = "risk_flagged", "risk flagged"
+        SESSION_ENDED = "session_ended", "session ended"
+
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="security_events")
+    sign_in = models.ForeignKey(SignIn, models.CASCADE, null=True, related_name="security_events")
+    ip_address = models.GenericIPAddressField(null=True)
+    details = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user")]
+        constraints = [
+            models.UniqueConstraint(fields=["sign_in", "kind"], name="one_security_event_of_a_kind_a_sign_in"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+
+class Verdict(models.Model):
+    """What the risk service said of a sign-in, and what was done about it."""
+
+    class Level(models.TextChoices):
+        LOW = "low", "low"
+        MEDIUM = "medium", "medium"
+        HIGH = "high", "high"
+
+    class Decision(models.TextChoices):
+        ALLOW = "allow", "allow"
+        CHALLENGE = "challenge", "challenge"
+        DENY = "deny", "deny"
+
+    class Action(models.TextChoices):
+        NOTHING = "nothing", "nothing had to be done"
+        FLAGGED = "flagged", "flagged for the operators"
+        SESSION_ENDED = "session_ended", "the session was ended"
+
+    sign_in = models.OneToOneField(SignIn, models.CASCADE, related_name="verdict")
+    assessment_id = models.CharField(max_length=64)
+    score = models.PositiveSmallIntegerField(help_text="0 to 100")
+    level = models.CharField(max_length=16, choices=Level.choices)
+    decision = models.CharField(max_length=16, choices=Decision.choices)
+    reasons = models.JSONField(default=list, help_text="list of {code, text, points}")
+    action = models.CharField(max_length=16, choices=Action.choices)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.get_decision_display()} ({self.score})"
+
+
+def device_name(*, browser: str, os: str) -> str:
+    """What a person would call it: "Firefox on Linux"."""
+    if browser and os:
+        return f"{browser} on {os}"
+    return browser or (f"a browser on {os}" if os else "an unknown device")

@@ -1,0 +1,134 @@
+"""The mail that tells a person of a sign-in from a device that is not known: when, with what, from where, what to do."""
+
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Notice, SignIn
+
+State = Notice.State
+
+
+# A notice that was handed over is tried until it is this old; later it would alarm more than help.
+DELIVER_WITHIN = timedelta(hours=24)
+FIRST_DELAY = timedelta(minutes=1)
+LONGEST_DELAY = timedelta(hours=1)
+
+
+class MailServerAway(Exception):
+    """The mail was not taken, and trying again may help."""
+
+
+class MailRefused(Exception):
+    """The mail server will not take this mail; trying again is of no use."""
+
+
+def is_worth_a_notice(sign_in: SignIn) -> bool:
+    """A new device is, except the first of an account: its owner has just signed up with it."""
+    return (
+        sign_in.device_status == SignIn.DeviceStatus.NEW
+        and sign_in.device_reason != SignIn.DeviceReason.FIRST_DEVICE
+    )
+
+
+def claim_notice(sign_in: SignIn, message_id: str) -> Notice:
+    """The one notice of this sign-in, made if it is not there yet."""
+    notice, _ = Notice.objects.get_or_create(sign_in=sign_in, defaults={"message_id": message_id})
+    return notice
+
+
+def send_notice(notice: Notice) -> None:
+    """Send the mail. Every attempt carries the same Message-ID, by which mail programs see one mail.
+
+    Raises MailServerAway or MailRefused.
+    """
+    sign_in = notice.sign_in
+    context = notice_context(sign_in)
+    mail = EmailMultiAlternatives(
+        subject=render_to_string("accounts/notice_subject.txt", context).strip(),
+        body=render_to_string("accounts/notice.txt", context),
+        to=[sign_in.user.email],
+        # RFC 3834: no out-of-office reply is wanted.
+        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"},
+    )
+    mail.attach_alternative(render_to_string("accounts/notice.html", context), "text/html")
+    try:
+        mail.send()
+    except smtplib.SMTPResponseException as error:
+        # RFC 5321, 4.2.1: a reply of 4yz is passing, one of 5yz final.
+        raise (MailServerAway if error.smtp_code < 500 else MailRefused)(str(error)) from error
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        raise (MailServerAway if all(code < 500 for code in codes) else MailRefused)(str(error)) from error
+    except smtplib.SMTPServerDisconnected as error:
+        raise MailServerAway(str(error)) from error
+    except (smtplib.SMTPException, ValueError) as error:
+        raise MailRefused(str(error)) from error
+    except OSError as error:  # SMTPException is one too, so the others come first
+        raise MailServerAway(str(error)) from error
+
+
+def notice_context(sign_in: SignIn) -> dict[str, Any]:
+    return {
+        "sign_in": sign_in,
+        "user": sign_in.user,
+        "site_host": settings.SITE_HOST,
+        "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
+        "password_url": settings.SITE_URL + reverse("account_change_password"),
+    }
+
+
+def mark_sent(notice: Notice) -> None:
+    Notice.objects.filter(pk=notice.pk).update(state=State.SENT, sent_at=timezone.now(), next_attempt_at=None)
+
+
+def hand_over(notice: Notice, error: str) -> None:
+    """Leave the mail to ``deliver_due_notices``: the mail server is away for longer than a sign-in's run waits."""
+    Notice.objects.filter(pk=notice.pk, state=State.CLAIMED).update(
+        state=State.HANDED_OVER, last_error=error, next_attempt_at=timezone.now() + FIRST_DELAY
+    )
+
+
+def give_up(notice: Notice, error: str) -> None:
+    Notice.objects.filter(pk=notice.pk).update(state=State.GIVEN_UP, last_error=error, next_attempt_at=None)
+
+
+def deliver_due_notices(most: int = 50) -> list[Notice]:
+    """Try the mails that were handed over and are due; returns those that went out."""
+    due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
+    candidates = due.select_related("sign_in__user").order_by("next_attempt_at")[:most]
+    return [notice for notice in candidates if _claim_attempt(notice) and _deliver(notice)]
+
+
+def _claim_attempt(notice: Notice) -> bool:
+    """Push the next attempt back, which also keeps others off this one; False where another was faster."""
+    delay = min(FIRST_DELAY * 2**notice.attempts, LONGEST_DELAY)
+    claimed = Notice.objects.filter(
+        pk=notice.pk, state=State.HANDED_OVER, next_attempt_at=notice.next_attempt_at
+    ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + delay)
+    return claimed == 1
+
+
+def _deliver(notice: Notice) -> bool:
+    try:
+        send_notice(notice)
+    except MailRefused as error:
+        give_up(notice, str(error))
+        return False
+    except MailServerAway as error:
+        if timezone.now() - notice.created_at > DELIVER_WITHIN:
+            give_up(notice, str(error))
+        else:
+            Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
+        return False
+    mark_sent(notice)
+    return True

@@ -1,0 +1,28 @@
+"""Where Django's and allauth's signals come in: any sign-in view is watched without knowing of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.signals import password_reset
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts import devices, sign_ins
+from accounts.models import User
+
+
+@receiver(user_logged_in)
+def on_user_logged_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    sign_ins.record_sign_in(request, user)
+
+
+@receiver(user_login_failed)
+def on_user_login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+    sign_ins.record_failed_sign_in(request, credentials)
+
+
+@receiver(password_reset)
+def on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    devices.untrust_devices(user)

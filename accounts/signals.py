@@ -1,0 +1,6 @@
+"""What this room announces to whoever listens."""
+
+from django.dispatch import Signal
+
+# Sent with `sign_in` (a SignIn) inside the transaction that wrote it.
+sign_in_recorded = Signal()

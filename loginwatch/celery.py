@@ -1,0 +1,14 @@
+"""The Celery app: `celery -A loginwatch worker` and `celery -A loginwatch beat`."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loginwatch.settings")
+
+app = Celery("loginwatch")
+# Read now, not at first use, where Celery would hide what the settings say about a wrong value.
+app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
+app.autodiscover_tasks()

@@ -1,0 +1,18 @@
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from loginwatch import views
+
+admin.site.site_header = admin.site.site_title = "Loginwatch"
+admin.site.index_title = "Operations"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("workflows.urls")),
+]
+if settings.LOGINWATCH_DEMO:
+    urlpatterns.append(path("demo/mail/", include("loginwatch.demo.urls")))

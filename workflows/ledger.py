@@ -1,0 +1,153 @@
+"""How a step is done exactly once.
+
+A step that only touches the database commits its effect, its result and "done" in one transaction
+(``in_database``). A step that talks to the outside claims itself with a lease, acts with keys that follow from
+the run, and then commits its result with what it notes in the database (``outside``). A step that is done
+returns what it returned before, without acting, so a run may be published any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from workflows import runs
+from workflows.models import Run, Step
+
+State = Step.State
+Result: TypeAlias = dict[str, Any]
+
+
+class StepTaken(Exception):
+    """Another worker holds this step's lease, ``until`` it ends."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"another worker is at it until {until:%H:%M:%S}")
+        self.until = until
+
+
+class StepClosed(Exception):
+    """The step has failed for good, or its run has ended: there is nothing to do."""
+
+
+class TryAgain(Exception):
+    """The step could not be done now; it may be after ``delay`` seconds."""
+
+    def __init__(self, reason: str, delay: float) -> None:
+        super().__init__(reason, delay)
+        self.reason = reason
+        self.delay = delay
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def in_database(run_id: str, name: Step.Name, act: Callable[[Step], Result]) -> Result:
+    """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
+
+    Raises StepClosed, and what ``act`` raises.
+    """
+    step = _begin(run_id, name)
+    if step.state == State.SUCCEEDED:
+        return _recorded(step)
+    with transaction.atomic():
+        locked = Step.objects.select_for_update().get(pk=step.pk)
+        if locked.state == State.SUCCEEDED:
+            return _recorded(locked)
+        result = act(step)
+        _complete(locked, result)
+    return result
+
+
+def outside(
+    run_id: str,
+    name: Step.Name,
+    act: Callable[[Step], Result],
+    *,
+    lease: timedelta,
+    note: Callable[[Step, Result], None] | None = None,
+) -> Result:
+    """Do a step that talks to the outside, which takes ``act`` less than ``lease``.
+
+    ``note(step, result)`` writes what the database has to know of it, in the transaction that ends the step.
+    Raises StepClosed, StepTaken, and what ``act`` raises; a TryAgain is noted on the step and its run.
+    """
+    step = _begin(run_id, name, lease)
+    if step.state == State.SUCCEEDED:
+        return _recorded(step)
+    try:
+        result = act(step)
+    except TryAgain as again:
+        _note_retry(step, again)
+        raise
+    with transaction.atomic():
+        if note:
+            note(step, result)
+        _complete(step, result)
+    return result
+
+
+def record_failure(run_id: str, name: Step.Name, error: str) -> None:
+    """The step failed for good. A step that is done stays done."""
+    Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED).update(
+        state=State.FAILED, error=error, finished_at=timezone.now(), leased_until=None
+    )
+
+
+def result_of(run: Run, name: Step.Name) -> Result:
+    """What an earlier step of the run returned; raises Step.DoesNotExist where it has not succeeded."""
+    return _recorded(run.steps.get(name=name, state=State.SUCCEEDED))
+
+
+def _begin(run_id: str, name: Step.Name, lease: timedelta | None = None) -> Step:
+    """Claim an attempt at the step, or find it done."""
+    now = timezone.now()
+    claimed = Step.objects.filter(
+        Q(leased_until=None) | Q(leased_until__lte=now),
+        run=run_id,
+        run__state__in=Run.UNFINISHED,
+        name=name,
+        state__in=(State.WAITING, State.RUNNING, State.RETRYING),
+    ).update(
+        state=State.RUNNING,
+        attempts=F("attempts") + 1,
+        started_at=Coalesce("started_at", now),
+        leased_until=now + lease if lease else None,
+    )
+    if claimed:
+        runs.mark_running(run_id)
+    step = Step.objects.select_related("run__sign_in__user").get(run=run_id, name=name)
+    if claimed or step.state == State.SUCCEEDED:
+        return step
+    if step.state == State.FAILED or step.run.is_finished:
+        raise StepClosed(f"{step} is {step.state} and its run {step.run.state}")
+    raise StepTaken(step.leased_until or now)
+
+
+def _complete(step: Step, result: Result) -> None:
+    """Mark the step done. Raises StepTaken where its lease ran out and another worker claimed it meanwhile."""
+    now = timezone.now()
+    completed = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts).update(
+        state=State.SUCCEEDED, result=result, error="", finished_at=now, leased_until=None
+    )
+    if not completed:
+        raise StepTaken(now)
+
+
+def _note_retry(step: Step, again: TryAgain) -> None:
+    with transaction.atomic():
+        Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts).update(
+            state=State.RETRYING, error=again.reason, leased_until=None
+        )
+        runs.mark_retrying(step.run_id, timezone.now() + timedelta(seconds=again.delay))
+
+
+def _recorded(step: Step) -> Result:
+    result: Result = step.result
+    return result

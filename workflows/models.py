@@ -1,0 +1,98 @@
+"""The run ledger: what has to be done after a sign-in, what is done, what it returned, what failed and why."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import SignIn
+
+
+class Run(models.Model):
+    """One workflow for one sign-in."""
+
+    class Kind(models.TextChoices):
+        SIGN_IN = "sign_in", "sign-in"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        RUNNING = "running", "running"
+        RETRYING = "retrying", "retrying"
+        SUCCEEDED = "succeeded", "succeeded"
+        DEGRADED = "degraded", "degraded"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=32, choices=Kind.choices, default=Kind.SIGN_IN)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
+    sign_in = models.OneToOneField(SignIn, models.CASCADE, related_name="run")
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    published = models.PositiveIntegerField(default=0, help_text="how often its canvas was handed to the broker")
+    recover_at = models.DateTimeField(help_text="when recovery publishes it again, unless it finished before")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["recover_at"],
+                condition=models.Q(state__in=["queued", "running", "retrying"]),
+                name="run_unfinished_by_recover_at",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.UNFINISHED
+
+
+class Step(models.Model):
+    """One step of a run: written with the run, then moved by guarded updates only (ledger.py)."""
+
+    class Name(models.TextChoices):
+        CHECK_DEVICE = "check_device", "check the device"
+        NOTIFY_USER = "notify_user", "notify the user"
+        SAVE_EVENT = "save_event", "save the event"
+        POST_TO_RISK_API = "post_to_risk_api", "ask the risk service"
+        POST_PROCESS = "post_process", "act on the verdict"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        RETRYING = "retrying", "retrying"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed"
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=32, choices=Name.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, help_text="when it was first attempted")
+    finished_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True, help_text="until then, whoever claimed it is acting outside")
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_step_of_a_name_a_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}.{self.name}"
+
+    @property
+    def task_id(self) -> str:
+        return task_id_of(self.run_id, self.name)
+
+
+def task_id_of(run_id: uuid.UUID | str, step_name: str) -> str:
+    """The Celery id of a step's task: it follows from the run, so a step's result is found without a look-up."""
+    return f"{run_id}.{step_name}"

@@ -1,0 +1,20 @@
+"""Where a sign-in becomes a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from accounts.models import SignIn
+from accounts.signals import sign_in_recorded
+from workflows import publishing, runs
+
+
+@receiver(sign_in_recorded)
+def on_sign_in_recorded(sign_in: SignIn, **kwargs: Any) -> None:
+    """Write the run in the sign-in's transaction, and publish it once that is committed."""
+    run = runs.create_run(sign_in)
+    transaction.on_commit(partial(publishing.publish, run.pk))

@@ -1,0 +1,125 @@
+"""Asking the risk service about a sign-in. The contract, of which this is one side: docs/risk-api.md."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import httpx
+from django.conf import settings
+from django.utils import timezone
+from pydantic import BaseModel, Field, ValidationError
+from standardwebhooks import Webhook
+
+from accounts import security_log
+from accounts.models import SignIn
+
+# Far more than an assessment has; what is longer is not one.
+LONGEST_ANSWER = 64 * 1024
+
+
+class RiskApiAway(Exception):
+    """The service did not answer, or not with an assessment: it may do so later.
+
+    ``retry_after`` is what it asked for, in seconds.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class RiskApiRefused(Exception):
+    """The service does not take what this site sends (a wrong secret, another version): a person has to look."""
+
+
+class Reason(BaseModel):
+    code: str = Field(max_length=64)
+    text: str = Field(max_length=500)
+    points: int
+
+
+class Assessment(BaseModel, strict=True):
+    version: Literal[1]
+    id: str = Field(min_length=1, max_length=64)
+    score: int = Field(ge=0, le=100)
+    level: Literal["low", "medium", "high"]
+    decision: Literal["allow", "challenge", "deny"]
+    reasons: list[Reason] = Field(max_length=50)
+
+
+def assess(sign_in: SignIn, *, key: str) -> dict[str, Any]:
+    """The service's assessment: id, score (0 to 100), level, decision, reasons.
+
+    ``key`` is the Idempotency-Key: asking twice with the same one gives the same assessment. Raises RiskApiAway
+    or RiskApiRefused.
+    """
+    body = json.dumps(_facts(sign_in)).encode()
+    try:
+        status, headers, answer = _post(body, key)
+    except httpx.HTTPError as error:
+        raise RiskApiAway(f"the risk service did not answer: {error or type(error).__name__}") from error
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
+        raise RiskApiAway(f"the risk service answered {status}", _retry_after(headers))
+    if status not in (httpx.codes.OK, httpx.codes.CREATED):
+        raise RiskApiRefused(f"the risk service answered {status}: {answer[:500].decode(errors='replace')}")
+    try:
+        return Assessment.model_validate_json(answer).model_dump()
+    except ValidationError as error:
+        raise RiskApiAway(f"the risk service's answer is not an assessment: {_first_fault(error)}") from error
+
+
+def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
+    """Post within RISK_API_TIMEOUT seconds from first byte to last."""
+    deadline = timezone.now().timestamp() + settings.RISK_API_TIMEOUT
+    now = datetime.now(UTC)
+    headers = {
+        "Content-Type": "application/json",
+        "Idempotency-Key": key,
+        "webhook-id": key,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(settings.RISK_API_SECRET).sign(key, now, body.decode()),
+    }
+    url = f"{settings.RISK_API_URL}/v1/assessments"
+    timeout = httpx.Timeout(settings.RISK_API_TIMEOUT)
+    answer = b""
+    with httpx.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+        for chunk in response.iter_bytes():
+            answer += chunk
+            if len(answer) > LONGEST_ANSWER:
+                raise RiskApiAway("the risk service's answer is far too long")
+            if timezone.now().timestamp() > deadline:
+                raise httpx.ReadTimeout("its answer took too long")
+        return response.status_code, response.headers, answer
+
+
+def _facts(sign_in: SignIn) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "subject": str(sign_in.user.uuid),
+        "sign_in": {"id": str(sign_in.pk), "at": sign_in.created_at.isoformat()},
+        "device": {
+            "id": str(sign_in.device_id) if sign_in.device_id else None,
+            "status": sign_in.device_status,
+            "reason": sign_in.device_reason,
+        },
+        "client": {
+            "ip": sign_in.ip_address,
+            "country": sign_in.country or None,
+            "browser": sign_in.browser,
+            "os": sign_in.os,
+        },
+        "recent_failures": security_log.count_failures_before(sign_in.user_id, sign_in.created_at),
+    }
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """The seconds of a Retry-After header; its other form, a date, is rare from an API and not read."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip()

@@ -1,0 +1,124 @@
+"""The five steps of a sign-in's workflow, as plain functions of the run's id.
+
+Each may be called any number of times, by anyone: the ledger lets its effect happen once. What a step has to
+know it reads from the database; each returns a JSON object of ids and small facts.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import devices, notices, security_log, verdicts
+from accounts.models import Notice, SecurityEvent
+from workflows import ledger, risk_api, runs
+from workflows.ledger import Result, TryAgain
+from workflows.models import Step, task_id_of
+
+Name = Step.Name
+
+# Leases are longer than the hard time limits of the tasks (tasks.py): who still acts still holds its lease.
+NOTICE_LEASE = timedelta(seconds=65)
+RISK_LEASE = timedelta(seconds=35)
+
+# A mail server gets these seconds to come back before the mail is handed over; a verdict must not wait longer.
+NOTICE_DELAYS = (5.0, 20.0)
+
+# Seconds between posts to a risk service that is away: doubled each time, up to the longest.
+FIRST_RISK_DELAY = 1.0
+LONGEST_RISK_DELAY = 300.0
+RISK_BUDGET = timedelta(hours=6)
+
+
+def check_device(run_id: str) -> Result:
+    """Recognise the device, or make it; returns device (id), status, reason."""
+    return ledger.in_database(run_id, Name.CHECK_DEVICE, _check_device)
+
+
+def notify_user(run_id: str) -> Result:
+    """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
+    return ledger.outside(run_id, Name.NOTIFY_USER, _notify_user, note=_note_notice, lease=NOTICE_LEASE)
+
+
+def save_event(run_id: str) -> Result:
+    """Append the sign-in to the security log; returns event (id)."""
+    return ledger.in_database(run_id, Name.SAVE_EVENT, _save_event)
+
+
+def post_to_risk_api(run_id: str) -> Result:
+    """Have the sign-in assessed; returns the risk service's assessment.
+
+    Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
+    """
+    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=RISK_LEASE)
+
+
+def post_process(run_id: str) -> Result:
+    """Store the verdict, act on it and finish the run; returns verdict (id), decision, action."""
+    return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
+
+
+def _check_device(step: Step) -> Result:
+    sign_in = devices.recognise_device(step.run.sign_in_id)
+    return {"device": sign_in.device_id, "status": sign_in.device_status, "reason": sign_in.device_reason}
+
+
+def _notify_user(step: Step) -> Result:
+    sign_in = step.run.sign_in
+    if not notices.is_worth_a_notice(sign_in):
+        return {"notice": "not_needed"}
+    notice = notices.claim_notice(sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
+    try:
+        notices.send_notice(notice)
+    except notices.MailRefused as error:
+        return {"notice": "refused", "id": notice.pk, "error": str(error)}
+    except notices.MailServerAway as error:
+        if step.attempts <= len(NOTICE_DELAYS):
+            raise TryAgain(str(error), NOTICE_DELAYS[step.attempts - 1]) from error
+        return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
+    return {"notice": "sent", "id": notice.pk}
+
+
+def _note_notice(step: Step, result: Result) -> None:
+    if result["notice"] == "not_needed":
+        return
+    notice = Notice.objects.get(pk=result["id"])
+    match result["notice"]:
+        case "sent":
+            notices.mark_sent(notice)
+        case "handed_over":
+            notices.hand_over(notice, result["error"])
+        case "refused":
+            notices.give_up(notice, result["error"])
+
+
+def _save_event(step: Step) -> Result:
+    sign_in = step.run.sign_in
+    details = {"device": sign_in.device_name, "status": sign_in.device_status, "place": sign_in.place}
+    event = security_log.record_event(sign_in, SecurityEvent.Kind.SIGNED_IN, details)
+    return {"event": event.pk}
+
+
+def _post_to_risk_api(step: Step) -> Result:
+    try:
+        return risk_api.assess(step.run.sign_in, key=task_id_of(step.run_id, step.name))
+    except risk_api.RiskApiAway as error:
+        if timezone.now() - step.run.created_at > RISK_BUDGET:
+            raise
+        raise TryAgain(str(error), _risk_delay(step.attempts, error.retry_after)) from error
+
+
+def _risk_delay(attempts: int, retry_after: float | None) -> float:
+    """Seconds to wait: doubling with the attempts, half of it by chance so that runs do not return together."""
+    longest = min(FIRST_RISK_DELAY * 2.0 ** min(attempts - 1, 20), LONGEST_RISK_DELAY)
+    delay = longest / 2 + random.uniform(0, longest / 2)  # noqa: S311  spreads load, guards nothing
+    return max(delay, min(retry_after or 0.0, LONGEST_RISK_DELAY))
+
+
+def _post_process(step: Step) -> Result:
+    verdict = verdicts.act_on_assessment(step.run.sign_in, ledger.result_of(step.run, Name.POST_TO_RISK_API))
+    runs.finish_run(step.run_id)
+    return {"verdict": verdict.pk, "decision": verdict.decision, "action": verdict.action}
