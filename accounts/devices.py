@@ -152,4 +152,3 @@ def _touch(device: Device, sign_in: SignIn) -> None:
         network=network_of(sign_in.ip_address), last_seen_at=sign_in.created_at
     )
     Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)
-

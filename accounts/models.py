@@ -83,7 +83,9 @@ class SignIn(models.Model):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
             models.Index(
-                fields=["user", "presented_token"], condition=~models.Q(presented_token=""), name="sign_in_by_presented_token"
+                fields=["user", "presented_token"],
+                condition=~models.Q(presented_token=""),
+                name="sign_in_by_presented_token",
             ),
         ]
 
@@ -115,7 +117,9 @@ class Notice(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["next_attempt_at"], condition=models.Q(state="handed_over"), name="notice_handed_over"),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(state="handed_over"), name="notice_handed_over"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The mail that tells a person of a sign-in from a device that is not known: when, with what, from where, what to do."""
+"""The mail that tells a person of a sign-in from a device not known: when, with what, from where, what to do."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ class MailRefused(Exception):
 def is_worth_a_notice(sign_in: SignIn) -> bool:
     """A new device is, except the first of an account: its owner has just signed up with it."""
     return (
-        sign_in.device_status == SignIn.DeviceStatus.NEW
-        and sign_in.device_reason != SignIn.DeviceReason.FIRST_DEVICE
+        sign_in.device_status == SignIn.DeviceStatus.NEW and sign_in.device_reason != SignIn.DeviceReason.FIRST_DEVICE
     )
 
 

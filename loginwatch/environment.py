@@ -17,7 +17,17 @@ T = TypeVar("T")
 
 DATABASE_SCHEMES = {"postgres", "postgresql", "sqlite"}
 BROKER_SCHEMES = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"}
-EMAIL_SCHEMES = {"smtp", "smtps", "smtp+tls", "smtp+ssl", "consolemail", "filemail", "memorymail", "dummymail", "maildir"}
+EMAIL_SCHEMES = {
+    "smtp",
+    "smtps",
+    "smtp+tls",
+    "smtp+ssl",
+    "consolemail",
+    "filemail",
+    "memorymail",
+    "dummymail",
+    "maildir",
+}
 
 environ.Env.EMAIL_SCHEMES["maildir"] = "loginwatch.demo.maildir.EmailBackend"
 
@@ -99,7 +109,9 @@ class Environment:
 
     def webhook_secret(self, name: str, default: str | None) -> str:
         """A secret in the Standard Webhooks form, which both ends of the risk API share."""
-        value = self.required(name, default, "set it to whsec_ and 24 to 64 random bytes in base64, the same at both ends")
+        value = self.required(
+            name, default, "set it to whsec_ and 24 to 64 random bytes in base64, the same at both ends"
+        )
         return self._read(name, value, _webhook_secret, "whsec_ and 24 to 64 bytes in base64")
 
     def database(self, name: str, default: str) -> dict[str, Any]:
@@ -152,7 +164,7 @@ def _among(value: str, options: tuple[str, ...]) -> str:
 
 
 def _url(value: str, schemes: set[str]) -> str:
-    scheme, separator, rest = value.partition("://")
+    scheme, separator, _ = value.partition("://")
     if not separator or scheme not in schemes:
         raise Refused("its scheme is not one of these" if separator else "it is not a URL")
     urlsplit(value).port  # noqa: B018  raises ValueError where the port is not a number

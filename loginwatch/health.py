@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 HEARTBEAT_KEY = "loginwatch.heartbeat"
 # beat calls every 10 seconds; three missed calls are no accident.
 HEARTBEAT_LATE = timedelta(seconds=30)
-PATIENCE = 3.0
+PATIENCE = 3
 
 
 class Unhealthy(Exception):

@@ -38,7 +38,9 @@ if not SITE_URL:
     env.required("SITE_URL", None, "set it to the site's address, as in https://example.com")
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 SERVED_OVER_HTTPS = SITE_URL.startswith("https://")
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", SITE_HOST] if DEBUG else [SITE_HOST])
+ALLOWED_HOSTS = env.names(
+    "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", SITE_HOST] if DEBUG else [SITE_HOST]
+)
 TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", default=0, least=0, most=10)
 
 INSTALLED_APPS = [

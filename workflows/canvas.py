@@ -1,6 +1,6 @@
 """How the steps are put together; nothing else knows of chain and group.
 
-    check_device → group(notify_user, save_event) → post_to_risk_api → post_process
+``check_device → group(notify_user, save_event) → post_to_risk_api → post_process``
 """
 
 from __future__ import annotations

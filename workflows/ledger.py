@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -48,7 +49,7 @@ class TryAgain(Exception):
         return self.reason
 
 
-def in_database(run_id: str, name: Step.Name, act: Callable[[Step], Result]) -> Result:
+def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
     Raises StepClosed, and what ``act`` raises.
@@ -66,7 +67,7 @@ def in_database(run_id: str, name: Step.Name, act: Callable[[Step], Result]) -> 
 
 
 def outside(
-    run_id: str,
+    run_id: UUID,
     name: Step.Name,
     act: Callable[[Step], Result],
     *,
@@ -93,7 +94,7 @@ def outside(
     return result
 
 
-def record_failure(run_id: str, name: Step.Name, error: str) -> None:
+def record_failure(run_id: UUID, name: Step.Name, error: str) -> None:
     """The step failed for good. A step that is done stays done."""
     Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED).update(
         state=State.FAILED, error=error, finished_at=timezone.now(), leased_until=None
@@ -105,7 +106,7 @@ def result_of(run: Run, name: Step.Name) -> Result:
     return _recorded(run.steps.get(name=name, state=State.SUCCEEDED))
 
 
-def _begin(run_id: str, name: Step.Name, lease: timedelta | None = None) -> Step:
+def _begin(run_id: UUID, name: Step.Name, lease: timedelta | None = None) -> Step:
     """Claim an attempt at the step, or find it done."""
     now = timezone.now()
     claimed = Step.objects.filter(
@@ -149,5 +150,5 @@ def _note_retry(step: Step, again: TryAgain) -> None:
 
 
 def _recorded(step: Step) -> Result:
-    result: Result = step.result
+    result: Result = step.result  # type: ignore[assignment]  # "succeeded" is written with a result
     return result

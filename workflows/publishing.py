@@ -8,13 +8,16 @@ from uuid import UUID
 from celery import current_app
 from django.conf import settings
 from kombu import Connection
-from kombu.exceptions import OperationalError
-from kombu.pools import producers
+from kombu.exceptions import ConnectionLimitExceeded, OperationalError
+from kombu.pools import connections
 
 from workflows import runs
 from workflows.canvas import sign_in_canvas
 
 logger = logging.getLogger(__name__)
+
+# A retry policy of no retries. Celery's retry=False is another thing: it waits 6 s for a broker that refuses.
+ONCE = {"max_retries": 0}
 
 
 def publish(run_id: UUID) -> bool:
@@ -23,9 +26,10 @@ def publish(run_id: UUID) -> bool:
     Publishing a run again is always safe: steps that are done do not act again.
     """
     try:
-        with producers[_connection()].acquire(block=True, timeout=settings.PUBLISH_TIMEOUT) as producer:
-            sign_in_canvas(str(run_id)).apply_async(producer=producer, retry=False)
-    except OperationalError as error:
+        # Not a producer: a chain's apply_async drops that and takes one of the app's, with the app's patience.
+        with connections[_connection()].acquire(block=True, timeout=settings.PUBLISH_TIMEOUT) as connection:
+            sign_in_canvas(str(run_id)).apply_async(connection=connection, retry_policy=ONCE)
+    except (OperationalError, ConnectionLimitExceeded) as error:
         logger.warning("run %s was not published and is left to recovery: %s", run_id, error)
         return False
     runs.mark_published(run_id)
@@ -38,7 +42,6 @@ def _connection() -> Connection:
         transport_options={
             "socket_connect_timeout": settings.PUBLISH_TIMEOUT,
             "socket_timeout": settings.PUBLISH_TIMEOUT,
-            "max_retries": 0,
         }
     )
     return connection

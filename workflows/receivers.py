@@ -17,4 +17,5 @@ from workflows import publishing, runs
 def on_sign_in_recorded(sign_in: SignIn, **kwargs: Any) -> None:
     """Write the run in the sign-in's transaction, and publish it once that is committed."""
     run = runs.create_run(sign_in)
-    transaction.on_commit(partial(publishing.publish, run.pk))
+    # robust: whatever goes wrong with the broker is logged, and the sign-in has still succeeded.
+    transaction.on_commit(partial(publishing.publish, run.pk), robust=True)

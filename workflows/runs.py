@@ -29,28 +29,28 @@ def create_run(sign_in: SignIn) -> Run:
     return run
 
 
-def mark_running(run_id: UUID | str) -> None:
+def mark_running(run_id: UUID) -> None:
     """A step of the run is being attempted."""
     Run.objects.filter(pk=run_id, state__in=(Run.State.QUEUED, Run.State.RETRYING)).update(
         state=Run.State.RUNNING, started_at=Coalesce("started_at", Now())
     )
 
 
-def mark_retrying(run_id: UUID | str, retry_at: datetime) -> None:
+def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
     """A step waits to be tried again at ``retry_at``; recovery leaves the run alone until well after that."""
     Run.objects.filter(pk=run_id, state__in=Run.UNFINISHED).update(
         state=Run.State.RETRYING, recover_at=retry_at + STALLED
     )
 
 
-def mark_published(run_id: UUID | str) -> None:
+def mark_published(run_id: UUID) -> None:
     """The broker has the run's canvas. Recovery's patience doubles each time, so a backlog is not made worse."""
     published = Run.objects.values_list("published", flat=True).get(pk=run_id)
     patience = min(STALLED * 2**published, LONGEST_STALLED)
     Run.objects.filter(pk=run_id).update(published=F("published") + 1, recover_at=timezone.now() + patience)
 
 
-def mark_interrupted(run_id: UUID | str) -> None:
+def mark_interrupted(run_id: UUID) -> None:
     """Celery called the error callback of the run's canvas. Idempotent, however often it is called.
 
     Where the ledger says that a step failed for good, so did the run. Otherwise the step's process was killed
@@ -62,14 +62,14 @@ def mark_interrupted(run_id: UUID | str) -> None:
         Run.objects.filter(pk=run_id, state__in=Run.UNFINISHED).update(recover_at=timezone.now())
 
 
-def finish_run(run_id: UUID | str) -> None:
+def finish_run(run_id: UUID) -> None:
     """All steps are done. Where a notice still has to go out, or could not, the run is ``degraded``."""
     degraded = Notice.objects.filter(sign_in__run=run_id).exclude(state=Notice.State.SENT).exists()
     state = Run.State.DEGRADED if degraded else Run.State.SUCCEEDED
     _end(run_id, Run.UNFINISHED, state)
 
 
-def fail_run(run_id: UUID | str) -> None:
+def fail_run(run_id: UUID) -> None:
     """A step failed for good: nobody goes on with this run by itself."""
     if _end(run_id, Run.UNFINISHED, Run.State.FAILED):
         logger.error("run %s failed: %s", run_id, _errors_of(run_id))
@@ -80,11 +80,11 @@ def mark_notice_delivered(sign_in_id: int) -> None:
     Run.objects.filter(sign_in=sign_in_id, state=Run.State.DEGRADED).update(state=Run.State.SUCCEEDED)
 
 
-def _end(run_id: UUID | str, states: tuple[Run.State, ...], state: Run.State) -> bool:
+def _end(run_id: UUID, states: tuple[Run.State, ...], state: Run.State) -> bool:
     ended = Run.objects.filter(pk=run_id, state__in=states).update(state=state, finished_at=Now())
     return ended == 1
 
 
-def _errors_of(run_id: UUID | str) -> str:
+def _errors_of(run_id: UUID) -> str:
     failed = Step.objects.filter(run=run_id, state=Step.State.FAILED).values_list("name", "error")
     return "; ".join(f"{name}: {error}" for name, error in failed) or "no step recorded why"

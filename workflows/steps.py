@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -33,22 +34,22 @@ LONGEST_RISK_DELAY = 300.0
 RISK_BUDGET = timedelta(hours=6)
 
 
-def check_device(run_id: str) -> Result:
+def check_device(run_id: UUID) -> Result:
     """Recognise the device, or make it; returns device (id), status, reason."""
     return ledger.in_database(run_id, Name.CHECK_DEVICE, _check_device)
 
 
-def notify_user(run_id: str) -> Result:
+def notify_user(run_id: UUID) -> Result:
     """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
     return ledger.outside(run_id, Name.NOTIFY_USER, _notify_user, note=_note_notice, lease=NOTICE_LEASE)
 
 
-def save_event(run_id: str) -> Result:
+def save_event(run_id: UUID) -> Result:
     """Append the sign-in to the security log; returns event (id)."""
     return ledger.in_database(run_id, Name.SAVE_EVENT, _save_event)
 
 
-def post_to_risk_api(run_id: str) -> Result:
+def post_to_risk_api(run_id: UUID) -> Result:
     """Have the sign-in assessed; returns the risk service's assessment.
 
     Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
@@ -56,7 +57,7 @@ def post_to_risk_api(run_id: str) -> Result:
     return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=RISK_LEASE)
 
 
-def post_process(run_id: str) -> Result:
+def post_process(run_id: UUID) -> Result:
     """Store the verdict, act on it and finish the run; returns verdict (id), decision, action."""
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore
@@ -25,9 +26,9 @@ class StepTask(Task[[str], Result]):
 
     max_retries = None
 
-    def attempt(self, do: Callable[[str], Result], run_id: str) -> Result:
+    def attempt(self, do: Callable[[UUID], Result], run_id: str) -> Result:
         try:
-            return do(run_id)
+            return do(UUID(run_id))
         except ledger.TryAgain as again:
             raise self.retry(exc=again, countdown=again.delay) from again
         except ledger.StepTaken as taken:
@@ -41,7 +42,7 @@ class StepTask(Task[[str], Result]):
 
     def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Called by Celery once the task has failed for good."""
-        run_id = args[0]
+        run_id = UUID(args[0])
         ledger.record_failure(run_id, Step.Name(self.name.rpartition(".")[2]), f"{type(exc).__name__}: {exc}")
         runs.fail_run(run_id)
 
@@ -75,4 +76,4 @@ def post_process(self: StepTask, run_id: str) -> Result:
 @shared_task(ignore_result=True)
 def on_canvas_error(run_id: str) -> None:
     """The error callback of the whole canvas."""
-    runs.mark_interrupted(run_id)
+    runs.mark_interrupted(UUID(run_id))
