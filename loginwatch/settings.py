@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from loginwatch.demo.running import running_demo_env_file
+from loginwatch.demo.running import running_demo_env_file, var_dir
 from loginwatch.environment import Environment, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
+VAR_DIR = var_dir()
 
 # What the environment sets wins over the file; `make run` leaves a file of its own while it runs, so that a
 # worker started beside it joins it without any setting. ENV_FILE names another file and ends that search.
@@ -93,7 +93,7 @@ TEMPLATES = [
 ]
 
 # --- Data -------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'loginwatch.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'loginwatch.sqlite3'))}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # DEFERRED transactions, SQLite's default, fail with "database is locked" as soon as two workers write.
     DATABASES["default"]["OPTIONS"] = {
@@ -178,6 +178,7 @@ TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
 # --- Mail -------------------------------------------------------------------------------------------------
+EMAIL_FILE_PATH = ""  # of maildir:// and filemail://
 vars().update(env.email("EMAIL_URL", "smtp://localhost:25"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Loginwatch <no-reply@{SITE_HOST or 'localhost'}>")
@@ -207,6 +208,8 @@ CELERY_TIMEZONE = TIME_ZONE
 # Limits for a task that sets none of its own: seconds until SoftTimeLimitExceeded, and until its process is killed.
 CELERY_TASK_SOFT_TIME_LIMIT = 20
 CELERY_TASK_TIME_LIMIT = 30
+# The error callback is called for each member of the group that fails, and for the task behind it; it is idempotent.
+CELERY_TASK_ALLOW_ERROR_CB_ON_CHORD_HEADER = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 # A task that is running when the worker loses its broker finishes; its ledger knows it is done.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

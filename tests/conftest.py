@@ -1,45 +1,15 @@
-"""What all tests share: the environment of the site under test, and the cast."""
+"""What all tests share: the cast, and a test database that real workers can be given too."""
 
 from __future__ import annotations
 
-import os
-import socket
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-# Before Django reads its settings: nothing of the machine's own set-up may leak in. Servers that tests start
-# listen where these say; those they do not start refuse, as they would for a user.
-SCRATCH = Path(tempfile.mkdtemp(prefix="loginwatch-tests-"))
-os.environ.update(
-    {
-        "ENV_FILE": os.devnull,
-        "VAR_DIR": str(SCRATCH),
-        "DEBUG": "1",
-        "SECRET_KEY": "a-secret-key-of-the-tests-that-is-long-enough-for-anything",
-        "SITE_URL": "http://testserver",
-        "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
-        "DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{SCRATCH / 'tests.sqlite3'}",
-        "REDIS_URL": f"redis://127.0.0.1:{_free_port()}/0",
-        "RISK_API_URL": f"http://127.0.0.1:{_free_port()}",
-        "EMAIL_URL": f"maildir:///{SCRATCH / 'mail'}",
-        "LOGINWATCH_DEMO": "0",
-    }
-)
-
-from django.contrib.auth.hashers import make_password  # noqa: E402  after the environment
-
-from accounts.models import User  # noqa: E402
+from accounts.models import User
+from tests.environment import SCRATCH
 
 PASSWORD = "correct-horse-battery"
 

@@ -1,0 +1,23 @@
+"""Waiting for a condition, with a limit. No test sleeps for luck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 30.0
+
+
+def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> T:
+    """The first value of ``condition`` that counts as true; fails after ``seconds``."""
+    limit = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > limit:
+            raise AssertionError(f"{what}: not within {seconds:g} seconds")
+        time.sleep(0.02)

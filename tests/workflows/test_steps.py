@@ -1,0 +1,317 @@
+"""The steps as plain functions: no Celery, a real database, a real HTTP service, a real mailbox."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import Notice, SecurityEvent, User, Verdict
+from tests.workflows.conftest import SAFARI
+from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_service
+from workflows import risk_api, steps
+from workflows.ledger import StepClosed, StepTaken, TryAgain
+from workflows.models import Run, Step
+
+Name = Step.Name
+ALL = [steps.check_device, steps.notify_user, steps.save_event, steps.post_to_risk_api, steps.post_process]
+
+
+@pytest.fixture(autouse=True)
+def risk(settings: Settings) -> Iterator[RiskService]:
+    with risk_service() as service:
+        settings.RISK_API_URL = service.url
+        yield service
+
+
+def do_all(run: Run) -> list[dict[str, Any]]:
+    return [step(run.pk) for step in ALL]
+
+
+def step_of(run: Run, name: Name) -> Step:
+    return run.steps.get(name=name)
+
+
+@pytest.fixture
+def second_device_run(run: Run, make_run: Callable[..., Run]) -> Run:
+    """A run for a sign-in from a device that is not the account's first."""
+    do_all(run)
+    return make_run(user_agent=SAFARI)
+
+
+def test_the_steps_in_turn_finish_the_run(run: Run) -> None:
+    results = do_all(run)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+    assert run.started_at is not None
+    assert run.finished_at is not None
+    assert results == [step.result for step in run.steps.all()]
+    assert {step.state for step in run.steps.all()} == {Step.State.SUCCEEDED}
+    assert {step.attempts for step in run.steps.all()} == {1}
+
+
+def test_a_steps_result_is_small_facts(run: Run) -> None:
+    check, notice, event, assessment, verdict = do_all(run)
+
+    assert check["status"] == "new"
+    assert check["reason"] == "first_device"
+    assert notice == {"notice": "not_needed"}
+    assert event == {"event": SecurityEvent.objects.get().pk}
+    assert assessment == ALLOW
+    assert verdict == {"verdict": Verdict.objects.get().pk, "decision": "allow", "action": "nothing"}
+
+
+def test_a_new_device_is_told_to_its_owner_by_one_mail(second_device_run: Run) -> None:
+    steps.check_device(second_device_run.pk)
+    result = steps.notify_user(second_device_run.pk)
+
+    (message,) = mail.outbox
+    assert message.to == ["alice@example.com"]
+    assert result["notice"] == "sent"
+    assert Notice.objects.get().state == Notice.State.SENT
+    assert message.extra_headers["Message-ID"] == f"<{second_device_run.pk}.notify_user@testserver>"
+
+
+@pytest.mark.parametrize("step", ALL)
+def test_a_step_that_is_done_returns_its_result_and_does_not_act_again(
+    second_device_run: Run, risk: RiskService, step: Callable[[Any], dict[str, Any]]
+) -> None:
+    results = dict(zip(ALL, do_all(second_device_run), strict=True))
+    asked, mailed, events = len(risk.requests), len(mail.outbox), SecurityEvent.objects.count()
+
+    assert step(second_device_run.pk) == results[step]
+
+    assert len(risk.requests) == asked
+    assert len(mail.outbox) == mailed
+    assert SecurityEvent.objects.count() == events
+    assert {row.attempts for row in second_device_run.steps.all()} == {1}
+
+
+def test_a_mail_server_that_is_away_is_tried_three_times_and_then_the_mail_is_handed_over(
+    second_device_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", _raise(ConnectionRefusedError("away")))
+    steps.check_device(second_device_run.pk)
+
+    delays = []
+    for _ in range(2):
+        with pytest.raises(TryAgain) as again:
+            steps.notify_user(second_device_run.pk)
+        delays.append(again.value.delay)
+        second_device_run.refresh_from_db()
+        assert second_device_run.state == Run.State.RETRYING
+        assert step_of(second_device_run, Name.NOTIFY_USER).error == "away"
+    result = steps.notify_user(second_device_run.pk)
+
+    assert sum(delays) <= 30
+    assert result["notice"] == "handed_over"
+    assert Notice.objects.get().state == Notice.State.HANDED_OVER
+
+
+def test_a_run_whose_mail_was_handed_over_is_degraded_until_it_went_out(
+    second_device_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workflows.periodic import deliver_notices
+
+    with monkeypatch.context() as away:
+        away.setattr("django.core.mail.EmailMultiAlternatives.send", _raise(TimeoutError("away")))
+        away.setattr(steps, "NOTICE_DELAYS", ())
+        do_all(second_device_run)
+    second_device_run.refresh_from_db()
+    assert second_device_run.state == Run.State.DEGRADED
+
+    Notice.objects.update(next_attempt_at=timezone.now())
+    assert deliver_notices() == 1
+
+    second_device_run.refresh_from_db()
+    assert second_device_run.state == Run.State.SUCCEEDED
+    assert len(mail.outbox) == 1
+
+
+def test_a_mail_that_is_refused_for_good_does_not_hold_up_the_verdict(
+    second_device_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = smtplib.SMTPRecipientsRefused({"alice@example.com": (550, b"no such user")})
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", _raise(refused))
+
+    do_all(second_device_run)
+
+    second_device_run.refresh_from_db()
+    assert second_device_run.state == Run.State.DEGRADED
+    assert Notice.objects.get().state == Notice.State.GIVEN_UP
+
+
+def test_the_risk_service_gets_facts_a_key_and_a_signature_that_it_can_check(
+    run: Run, risk: RiskService, settings: Settings
+) -> None:
+    from standardwebhooks import Webhook
+
+    do_all(run)
+
+    ((headers, body),) = risk.requests
+    assert headers["Idempotency-Key"] == f"{run.pk}.post_to_risk_api"
+    assert body["subject"] == str(run.sign_in.user.uuid)
+    assert body["client"] == {"ip": "192.0.2.7", "country": None, "browser": "Firefox", "os": "Linux"}
+    assert body["device"]["reason"] == "first_device"
+    signed = {name.lower(): value for name, value in headers.items()}
+    import json
+
+    assert Webhook(settings.RISK_API_SECRET).verify(json.dumps(body), signed) is not None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(status=500, body=b""), id="500"),
+        pytest.param(Answer(status=429, body=b""), id="too many requests"),
+        pytest.param(Answer(body=b"<html>"), id="not JSON"),
+        pytest.param(Answer(body=b"\xff\xfe"), id="not text"),
+        pytest.param(Answer(body=b"null"), id="null"),
+        pytest.param(Answer(body=b'{"version": 2}'), id="another version"),
+        pytest.param(Answer(body=b'{"version":1,"id":"x","score":"0","level":"low"}'), id="wrong types"),
+        pytest.param(
+            Answer(body=b'{"version":1,"id":"x","score":101,"level":"low","decision":"allow","reasons":[]}'),
+            id="out of range",
+        ),
+        pytest.param(Answer(body=b" " * (risk_api.LONGEST_ANSWER + 1)), id="huge"),
+    ],
+)
+def test_a_risk_service_that_errs_is_asked_again_later(run: Run, risk: RiskService, answer: Answer) -> None:
+    risk.answer = answer
+    steps.check_device(run.pk)
+
+    with pytest.raises(TryAgain) as again:
+        steps.post_to_risk_api(run.pk)
+
+    assert 0 < again.value.delay <= steps.LONGEST_RISK_DELAY
+    run.refresh_from_db()
+    assert run.state == Run.State.RETRYING
+    assert "risk service" in step_of(run, Name.POST_TO_RISK_API).error
+
+
+def test_a_risk_service_that_is_down_is_asked_again_later(run: Run, settings: Settings) -> None:
+    settings.RISK_API_URL = "http://127.0.0.1:1"
+
+    with pytest.raises(TryAgain):
+        steps.post_to_risk_api(run.pk)
+
+
+def test_a_risk_service_that_is_too_slow_is_asked_again_later(run: Run, settings: Settings) -> None:
+    import socket
+
+    settings.RISK_API_TIMEOUT = 0.1
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.RISK_API_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TryAgain):
+            steps.post_to_risk_api(run.pk)
+
+
+def test_a_risk_service_says_how_long_to_stay_away(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=503, body=b"", headers={"Retry-After": "120"})
+
+    with pytest.raises(TryAgain) as again:
+        steps.post_to_risk_api(run.pk)
+
+    assert again.value.delay == 120
+
+
+def test_after_its_budget_the_risk_service_is_not_asked_again(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=500, body=b"")
+    Run.objects.update(created_at=timezone.now() - steps.RISK_BUDGET - timedelta(seconds=1))
+
+    with pytest.raises(risk_api.RiskApiAway):
+        steps.post_to_risk_api(run.pk)
+
+
+def test_a_refusal_by_the_risk_service_is_final(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=401, body=b"wrong signature")
+
+    with pytest.raises(risk_api.RiskApiRefused, match="401: wrong signature"):
+        steps.post_to_risk_api(run.pk)
+
+
+def test_a_verdict_against_a_sign_in_is_reported_and_under_enforcement_ends_its_session(
+    make_run: Callable[..., Run], risk: RiskService, settings: Settings, alice: User
+) -> None:
+    from django.contrib.sessions.models import Session
+    from django.test import Client
+
+    risk.will_say(DENY)
+    for enforce, left in (("report", 1), ("enforce", 0)):
+        settings.LOGINWATCH_ENFORCE = enforce
+        client = Client(REMOTE_ADDR="192.0.2.7")
+        client.force_login(alice)
+        denied = Run.objects.latest("created_at")
+        do_all(denied)
+        assert Session.objects.filter(pk=client.session.session_key or "").count() in (left, 0)
+        assert client.get("/security/").status_code == (200 if left else 302)
+
+
+def test_a_step_that_another_worker_holds_is_left_to_it(run: Run) -> None:
+    until = timezone.now() + timedelta(seconds=20)
+    run.steps.filter(name=Name.POST_TO_RISK_API).update(state=Step.State.RUNNING, attempts=1, leased_until=until)
+
+    with pytest.raises(StepTaken) as taken:
+        steps.post_to_risk_api(run.pk)
+
+    assert taken.value.until == until
+
+
+def test_a_step_whose_worker_died_is_done_once_its_lease_has_run_out(run: Run, risk: RiskService) -> None:
+    run.steps.filter(name=Name.POST_TO_RISK_API).update(
+        state=Step.State.RUNNING, attempts=1, leased_until=timezone.now() - timedelta(seconds=1)
+    )
+    steps.check_device(run.pk)
+
+    assert steps.post_to_risk_api(run.pk) == ALLOW
+    assert step_of(run, Name.POST_TO_RISK_API).attempts == 2
+
+
+def test_who_lost_its_lease_while_acting_does_not_overwrite_the_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(*args: object, **kwargs: object) -> dict[str, Any]:
+        run.steps.filter(name=Name.POST_TO_RISK_API).update(
+            state=Step.State.SUCCEEDED, attempts=2, result={"by": "the other"}
+        )
+        return dict(ALLOW)
+
+    monkeypatch.setattr(risk_api, "assess", overtaken)
+
+    with pytest.raises(StepTaken):
+        steps.post_to_risk_api(run.pk)
+    assert step_of(run, Name.POST_TO_RISK_API).result == {"by": "the other"}
+
+
+@pytest.mark.parametrize("state", [Run.State.FAILED, Run.State.CANCELLED])
+def test_a_run_that_has_ended_is_not_gone_on_with(run: Run, state: Run.State) -> None:
+    Run.objects.update(state=state)
+
+    with pytest.raises(StepClosed):
+        steps.check_device(run.pk)
+    assert step_of(run, Name.CHECK_DEVICE).state == Step.State.WAITING
+
+
+def test_an_effect_and_its_done_are_one_transaction(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps.check_device(run.pk)
+    monkeypatch.setattr("workflows.ledger._complete", _raise(RuntimeError("killed here")))
+
+    with pytest.raises(RuntimeError):
+        steps.save_event(run.pk)
+
+    assert not SecurityEvent.objects.exists()
+    assert step_of(run, Name.SAVE_EVENT).state == Step.State.RUNNING
+
+
+def _raise(error: BaseException) -> Callable[..., Any]:
+    def raiser(*args: object, **kwargs: object) -> Any:
+        raise error
+
+    return raiser
