@@ -1,5 +1,4 @@
-"""The site: settings, the Celery app, urls, checks, health. It knows every other room."""
+"""The site: settings, the Celery app, urls, checks, health. It knows every other room.
 
-from loginwatch.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Nothing is imported here: `make run` decides the settings first, and this package is above it.
+"""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from django.core.mail import get_connection
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 HEARTBEAT_KEY = "loginwatch.heartbeat"
@@ -77,26 +79,28 @@ def probe_migrations() -> str:
 
 
 def probe_broker() -> str:
-    try:
-        with current_app.connection_for_read(
-            transport_options={"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
-        ) as broker:
-            broker.ensure_connection(max_retries=1, timeout=PATIENCE)
-            where = broker.as_uri()
-    except OperationalError as error:
-        raise Unhealthy(f"no answer: {_line(error)}", "start Redis, or set REDIS_URL") from error
-    return f"{where} answers"
+    with _broker_connection("start Redis, or set REDIS_URL") as broker:
+        return f"{broker.as_uri()} answers"
 
 
 def probe_workers() -> str:
-    try:
-        answers = current_app.control.ping(timeout=1.0)
-    except OperationalError as error:
-        raise Unhealthy("cannot be asked", "see the broker above") from error
+    with _broker_connection("see the broker above") as broker:
+        answers = current_app.control.ping(timeout=1.0, connection=broker)
     if not answers:
         raise Unhealthy("none answers", "celery -A loginwatch worker")
     names = sorted(name for answer in answers for name in answer)
     return f"{', '.join(names)} answer{'s' if len(names) == 1 else ''}"
+
+
+@contextmanager
+def _broker_connection(remedy: str) -> Iterator[Connection]:
+    timeouts = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
+    try:
+        with current_app.connection_for_read(transport_options=timeouts) as broker:
+            broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+            yield broker
+    except OperationalError as error:
+        raise Unhealthy(f"no answer: {_line(error)}", remedy) from error
 
 
 def probe_result_backend() -> str:

@@ -34,7 +34,7 @@ SECRET_KEY = env.required(
     "SECRET_KEY", "insecure-key-for-debugging-only" if DEBUG else None, "set it to 50 or more random characters"
 )
 SITE_URL = env.web_url("SITE_URL", f"http://127.0.0.1:{PORT}" if DEBUG else "")
-if not SITE_URL:
+if not SITE_URL and not env.has("SITE_URL"):
     env.required("SITE_URL", None, "set it to the site's address, as in https://example.com")
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 SERVED_OVER_HTTPS = SITE_URL.startswith("https://")

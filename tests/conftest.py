@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,17 @@ from accounts.models import User
 from tests.environment import SCRATCH
 
 PASSWORD = "correct-horse-battery"
+
+
+# Rooms whose tests do not touch the database under test.
+ONCE = ("riskapi", "deployment", "demo", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).parts[0] in ONCE:
+            item.add_marker("once")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
@@ -30,8 +30,8 @@ os.environ.update(
         "SITE_URL": "http://testserver",
         "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
         "DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{SCRATCH / 'tests.sqlite3'}",
-        "REDIS_URL": f"redis://127.0.0.1:{_free_port()}/0",
-        "RISK_API_URL": f"http://127.0.0.1:{_free_port()}",
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "RISK_API_URL": f"http://127.0.0.1:{free_port()}",
         "EMAIL_URL": f"maildir:///{SCRATCH / 'mail'}",
         "LOGINWATCH_DEMO": "0",
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,12 +13,6 @@ from tests import servers
 from tests.environment import SCRATCH
 from tests.workflows.risk_service import RiskService, risk_service
 from workflows.models import Run
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("live")
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import mailbox
 import os
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from celery.result import AsyncResult
 from django.utils import timezone
-from django_celery_results.models import ChordCounter, TaskResult
+from django_celery_results.models import ChordCounter, TaskResult  # type: ignore[attr-defined]  # stubs lag
 
 from accounts.models import Notice, SecurityEvent, SignIn, Verdict
 from tests import servers
@@ -62,7 +63,7 @@ def test_each_steps_result_lies_under_an_id_that_follows_from_the_run(
     publish(run.pk)
     wait_for(lambda: finished(run), "the run finishes")
 
-    last = AsyncResult(task_id_of(run.pk, Name.POST_PROCESS))
+    last: AsyncResult[Any] = AsyncResult(task_id_of(run.pk, Name.POST_PROCESS))
     wait_for(last.successful, "the last result is stored")
 
     stored = {result.task_id: result for result in TaskResult.objects.filter(task_id__startswith=str(run.pk))}

@@ -1,0 +1,115 @@
+"""Wrong values in the environment: one clear line each, however the site is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loginwatch.environment import Environment
+from tests.servers import CHECKOUT
+
+pytestmark = pytest.mark.once
+
+BIN = Path(sys.executable).parent
+GOOD = {
+    "ENV_FILE": os.devnull,
+    "SECRET_KEY": "x" * 50,
+    "SITE_URL": "https://example.com",
+    "RISK_API_SECRET": "whsec_aW5zZWN1cmUtc2VjcmV0LWZvci1kZWJ1Z2dpbmctb25seQ==",
+}
+
+
+def started(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables}
+    return subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((sys.executable, "manage.py", "check"), id="manage.py"),
+        pytest.param((str(BIN / "celery"), "-A", "loginwatch", "worker"), id="worker"),
+        pytest.param((str(BIN / "celery"), "-A", "loginwatch", "beat"), id="beat"),
+    ],
+)
+def test_every_wrong_value_is_told_in_a_line_and_nothing_starts(command: tuple[str, ...]) -> None:
+    ended = started(*command, **{**GOOD, "PORT": "eighty", "REDIS_URL": "localhost:6379", "SECRET_KEY": ""})
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines() == [
+        "loginwatch: PORT must be a whole number, 1 to 65535 (it is 'eighty')",
+        "loginwatch: SECRET_KEY is not set: set it to 50 or more random characters",
+        (
+            "loginwatch: REDIS_URL must be a broker's URL (amqp, amqps, redis, redis+socket, rediss, sentinel): "
+            "it is not a URL"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "perhaps"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("SITE_URL", "loginwatch.internal"),
+        ("SITE_URL", "ftp://example.com"),
+        ("SITE_URL", "https://example.com:port"),
+        ("DATABASE_URL", "mysql://user@host/db"),
+        ("DATABASE_URL", "postgres://host:port/db"),
+        ("DATABASE_URL", "nonsense"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("CELERY_BROKER_URL", "broker.internal"),
+        ("EMAIL_URL", "mail.example.com"),
+        ("RISK_API_URL", "risk"),
+        ("RISK_API_SECRET", "hunter2"),
+        ("RISK_API_SECRET", "whsec_"),
+        ("RISK_API_SECRET", "whsec_c2hvcnQ="),
+        ("RISK_API_SECRET", "whsec_!!!"),
+        ("RISK_API_TIMEOUT", "soon"),
+        ("RISK_API_TIMEOUT", "nan"),
+        ("RISK_API_TIMEOUT", "60"),
+        ("TRUSTED_PROXY_COUNT", "-1"),
+        ("GEOIP_DATABASE", "/nowhere/GeoLite2-City.mmdb"),
+        ("LOGINWATCH_ENFORCE", "sometimes"),
+        ("LOGINWATCH_DEMO", "maybe"),
+        ("TIME_ZONE", "Mars/Olympus"),
+    ],
+)
+def test_a_wrong_value_is_named_and_no_secret_of_it_is_printed(name: str, value: str) -> None:
+    ended = started(sys.executable, "manage.py", "check", **{**GOOD, name: value})
+
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert line.startswith(f"loginwatch: {name} must be ")
+    if "URL" in name or "SECRET" in name:
+        assert value not in line.replace("whsec_ and", "")
+
+
+def test_good_values_start_without_a_word() -> None:
+    ended = started(sys.executable, "manage.py", "check", **GOOD)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_file_may_hold_the_values_and_what_is_set_wins(tmp_path: Path) -> None:
+    env_file = tmp_path / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in GOOD.items()) + "PORT=eighty\n")
+
+    from_file = started(sys.executable, "manage.py", "check", ENV_FILE=str(env_file))
+    overridden = started(sys.executable, "manage.py", "check", ENV_FILE=str(env_file), PORT="8080")
+
+    assert "PORT must be" in from_file.stderr
+    assert overridden.returncode == 0
+
+
+def test_an_empty_value_is_one_that_is_not_set() -> None:
+    environment = Environment({"PORT": ""})
+
+    assert environment.whole("PORT", default=8000, least=1, most=65535) == 8000
+    environment.refuse_faults()

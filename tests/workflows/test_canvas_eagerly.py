@@ -1,0 +1,91 @@
+"""The tasks and the canvas in one process: fast, and good for their logic alone.
+
+Eager mode calls no error callback and stores no result, so the canvas is shown through a worker as well
+(tests/live/test_canvas.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from celery import current_app
+from celery.exceptions import Ignore
+from pytest_django import Settings
+
+from tests.workflows.conftest import SAFARI
+from tests.workflows.risk_service import Answer, RiskService, risk_service
+from workflows import risk_api, tasks
+from workflows.canvas import TASKS, sign_in_canvas
+from workflows.models import Run, Step
+
+
+@pytest.fixture(autouse=True)
+def eagerly() -> Iterator[None]:
+    current_app.conf.task_always_eager = True
+    yield
+    current_app.conf.task_always_eager = False
+
+
+@pytest.fixture(autouse=True)
+def risk(settings: Settings) -> Iterator[RiskService]:
+    with risk_service() as service:
+        settings.RISK_API_URL = service.url
+        yield service
+
+
+def test_the_canvas_finishes_the_run(run: Run) -> None:
+    sign_in_canvas(str(run.pk)).apply_async()
+
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+    assert {step.state for step in run.steps.all()} == {Step.State.SUCCEEDED}
+
+
+def test_the_canvas_of_a_finished_run_changes_nothing(make_run: Callable[..., Run], risk: RiskService) -> None:
+    make_run()
+    run = make_run(user_agent=SAFARI)
+    sign_in_canvas(str(run.pk)).apply_async()
+    before = list(run.steps.values())
+
+    sign_in_canvas(str(run.pk)).apply_async()
+
+    assert list(run.steps.values()) == before
+    assert len(risk.requests) == 1
+
+
+def test_there_is_a_task_for_every_step_under_the_steps_name() -> None:
+    assert {name: task.name for name, task in TASKS.items()} == {name: f"workflows.tasks.{name}" for name in Step.Name}
+
+
+def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=422, body=b"no such version")
+
+    result = tasks.post_to_risk_api.apply(args=(str(run.pk),))
+
+    assert isinstance(result.result, risk_api.RiskApiRefused)
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert "no such version" in run.steps.get(name=Step.Name.POST_TO_RISK_API).error
+
+
+def test_a_task_of_a_run_that_ended_is_ignored(run: Run) -> None:
+    Run.objects.update(state=Run.State.CANCELLED)
+
+    with pytest.raises(Ignore):
+        tasks.check_device(str(run.pk))
+
+
+def test_an_id_that_is_no_runs_is_an_error_and_not_a_retry(db: None) -> None:
+    with pytest.raises(Step.DoesNotExist):
+        tasks.check_device("00000000-0000-4000-8000-000000000000")
+
+
+def test_the_error_callback_may_be_called_any_number_of_times(run: Run) -> None:
+    run.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.FAILED)
+
+    for _ in range(3):
+        tasks.on_canvas_error(str(run.pk))
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
