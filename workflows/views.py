@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import SignIn
 from accounts.sign_ins import SESSION_KEY
@@ -44,6 +45,9 @@ def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """The moving part of the pages that show a run; while the run moves, it asks for itself again."""
     if not request.user.is_authenticated:
+        if "HX-Request" in request.headers:
+            # The session ended under the page, perhaps by this very run: loaded again, it asks for a sign-in.
+            return HttpResponseClientRefresh()
         raise Http404
     return render(request, "workflows/run_panel.html", {"run": _readable_run(request, run_id)})
 

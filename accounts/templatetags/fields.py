@@ -12,7 +12,7 @@ register = template.Library()
 # What a password manager is to fill in, where the form says something else: this field takes either name.
 AUTOCOMPLETE = {"login": "username"}
 # Its help is a link ("Forgot password?"), which above the input would come between two inputs in the tab order.
-HELP_BELOW = {"password"}
+HELP_BELOW = {"password", "oldpassword"}
 
 
 @register.inclusion_tag("fields/fields.html")
