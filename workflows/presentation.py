@@ -23,7 +23,7 @@ RUNS = {
     Run.State.RETRYING: "Something could not be reached; it is tried again without your doing.",
     Run.State.SUCCEEDED: "Every step is done.",
     Run.State.DEGRADED: "Every step is done, but the mail has not reached its mail server.",
-    Run.State.FAILED: "A step failed for good. The operators have been told.",
+    Run.State.FAILED: "A step failed for good. Nothing more happens by itself.",
     Run.State.CANCELLED: "It was stopped before its end.",
 }
 # The longest error that a page shows; the whole of it is in the JSON and in the admin.
