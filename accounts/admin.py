@@ -26,6 +26,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
+    # Django's form asks for no e-mail address: a second person without one could not be added.
+    add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
     ordering = ("email",)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 import ua_parser
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.models import USER_AGENT_LENGTH
+from accounts.models import FAMILY_LENGTH, USER_AGENT_LENGTH
 
+# What proxies write around an address: its port, and an IPv6 address's brackets.
+_WITH_PORT = re.compile(r"\[(?P<ipv6>[^]]+)\](:\d+)?|(?P<ipv4>[\d.]+):\d+")
 # A user agent says all it has to say early; the rest of a long one is there to keep a parser busy.
 PARSED_LENGTH = 512
 
@@ -38,8 +41,11 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def _address(text: str) -> str | None:
+    text = text.strip()
+    if match := _WITH_PORT.fullmatch(text):
+        text = match["ipv6"] or match["ipv4"]
     try:
-        address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
@@ -62,8 +68,9 @@ def network_of(ip: str | None) -> str:
 
 
 def families_of(user_agent: str) -> Families:
+    """The families, each cut to what is kept of it: in some user agents the browser's name has any length."""
     result = ua_parser.parse(user_agent[:PARSED_LENGTH])
     return Families(
-        browser=result.user_agent.family if result.user_agent else "",
-        os=result.os.family if result.os else "",
+        browser=result.user_agent.family[:FAMILY_LENGTH] if result.user_agent else "",
+        os=result.os.family[:FAMILY_LENGTH] if result.os else "",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.clients import Families, families_of, network_of
@@ -32,33 +34,30 @@ class Decision:
 def recognise_device(sign_in_id: int) -> SignIn:
     """Decide which device a sign-in came from, and store that with its reason and place on the sign-in.
 
-    Call it inside a transaction. The person's row is locked, so that their sign-ins are decided one after the
-    other; one that is decided already is returned as it is.
+    Call it inside a transaction. One that is decided already is returned as it is. Workers may take sign-ins in
+    any order, so the person's earlier ones are decided first: they made the device, or issued the cookie.
     """
     sign_in = SignIn.objects.get(pk=sign_in_id)
-    User.objects.select_for_update().get(pk=sign_in.user_id)
+    _recognise_undecided(sign_in.user_id, SignIn.objects.filter(pk__lte=sign_in_id))
     sign_in.refresh_from_db()
-    for undecided in _undecided_lineage(sign_in):
-        _recognise(undecided)
     return sign_in
 
 
 def untrust_devices(user: User) -> None:
-    """End the trust in every device of ``user``; the rows stay, for their names."""
-    Device.objects.filter(user=user).update(untrusted_at=timezone.now())
+    """End the trust in every device of ``user``, those of undecided sign-ins too; the rows stay, for their names."""
+    with transaction.atomic():
+        _recognise_undecided(user.pk, SignIn.objects.all())
+        Device.objects.filter(user=user).update(untrusted_at=timezone.now())
 
 
-def _undecided_lineage(sign_in: SignIn) -> list[SignIn]:
-    """``sign_in`` and the undecided ones whose cookies led to it, oldest first.
+def _recognise_undecided(user_id: int, sign_ins: QuerySet[SignIn]) -> None:
+    """Decide those of ``sign_ins`` that the person has undecided, oldest first.
 
-    Workers may take sign-ins out of order, and a cookie's device is known once its issuer is decided.
+    The person's row is locked, so that nobody else decides them at the same time.
     """
-    lineage: list[SignIn] = []
-    current: SignIn | None = sign_in
-    while current and not current.device_status:
-        lineage.append(current)
-        current = _issuer_of_cookie(current)
-    return lineage[::-1]
+    User.objects.select_for_update(no_key=True).get(pk=user_id)
+    for undecided in sign_ins.filter(user=user_id, device=None, device_status="").order_by("pk"):
+        _recognise(undecided)
 
 
 def _recognise(sign_in: SignIn) -> None:

@@ -11,6 +11,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 USER_AGENT_LENGTH = 1024
+FAMILY_LENGTH = 64
+PLACE_LENGTH = 128
 
 
 class User(AbstractUser):
@@ -31,8 +33,8 @@ class Device(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices")
     # Unique: a sign-in makes at most one device, however often it is looked at.
     first_sign_in = models.OneToOneField("SignIn", models.SET_NULL, null=True, related_name="+")
-    browser = models.CharField(max_length=64, blank=True)
-    os = models.CharField(max_length=64, blank=True)
+    browser = models.CharField(max_length=FAMILY_LENGTH, blank=True)
+    os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
     untrusted_at = models.DateTimeField(null=True, help_text="a password reset ends the trust in every device")
     first_seen_at = models.DateTimeField()
@@ -74,14 +76,15 @@ class SignIn(models.Model):
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="sign_ins")
     device_status = models.CharField(max_length=16, blank=True, choices=DeviceStatus.choices)
     device_reason = models.CharField(max_length=16, blank=True, choices=DeviceReason.choices)
-    browser = models.CharField(max_length=64, blank=True)
-    os = models.CharField(max_length=64, blank=True)
+    browser = models.CharField(max_length=FAMILY_LENGTH, blank=True)
+    os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 alpha-2")
-    place = models.CharField(max_length=128, blank=True)
+    place = models.CharField(max_length=PLACE_LENGTH, blank=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
+            models.Index(fields=["user"], condition=models.Q(device=None), name="sign_in_undecided"),
             models.Index(
                 fields=["user", "presented_token"],
                 condition=~models.Q(presented_token=""),

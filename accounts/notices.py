@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db.models import F
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -53,27 +53,33 @@ def send_notice(notice: Notice) -> None:
     sign_in = notice.sign_in
     context = notice_context(sign_in)
     mail = EmailMultiAlternatives(
-        subject=render_to_string("accounts/notice_subject.txt", context).strip(),
+        # Of one line, whatever is in it: a newline would begin another header.
+        subject=" ".join(render_to_string("accounts/notice_subject.txt", context).split()),
         body=render_to_string("accounts/notice.txt", context),
         to=[sign_in.user.email],
         # RFC 3834: no out-of-office reply is wanted.
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(render_to_string("accounts/notice.html", context), "text/html")
+    if not mail.recipients():
+        raise MailRefused("The account has no e-mail address.")
     try:
-        mail.send()
-    except smtplib.SMTPResponseException as error:
-        # RFC 5321, 4.2.1: a reply of 4yz is passing, one of 5yz final.
-        raise (MailServerAway if error.smtp_code < 500 else MailRefused)(str(error)) from error
-    except smtplib.SMTPRecipientsRefused as error:
-        codes = [code for code, _ in error.recipients.values()]
-        raise (MailServerAway if all(code < 500 for code in codes) else MailRefused)(str(error)) from error
-    except smtplib.SMTPServerDisconnected as error:
-        raise MailServerAway(str(error)) from error
-    except (smtplib.SMTPException, ValueError) as error:
-        raise MailRefused(str(error)) from error
-    except OSError as error:  # SMTPException is one too, so the others come first
-        raise MailServerAway(str(error)) from error
+        with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
+            mail.send()
+    except (OSError, ValueError) as error:  # an SMTPException is an OSError
+        raise (MailServerAway if _may_pass(error) else MailRefused)(str(error)) from error
+
+
+def _may_pass(error: OSError | ValueError) -> bool:
+    """Whether trying again may help. RFC 5321, 4.2.1: a reply of 4yz is passing, one of 5yz final."""
+    match error:
+        case smtplib.SMTPConnectError() | smtplib.SMTPHeloError() | smtplib.SMTPAuthenticationError():
+            return True  # whatever the code: it is this site that was turned away, not the mail
+        case smtplib.SMTPResponseException():
+            return error.smtp_code < 500
+        case smtplib.SMTPRecipientsRefused():
+            return all(code < 500 for code, _ in error.recipients.values())
+    return isinstance(error, OSError)  # a ValueError is in the mail itself
 
 
 def notice_context(sign_in: SignIn) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
 
 def _claim_attempt(notice: Notice) -> bool:
     """Push the next attempt back, which also keeps others off this one; False where another was faster."""
-    delay = min(FIRST_DELAY * 2**notice.attempts, LONGEST_DELAY)
+    delay = min(FIRST_DELAY * 2 ** min(notice.attempts, 10), LONGEST_DELAY)
     claimed = Notice.objects.filter(
         pk=notice.pk, state=State.HANDED_OVER, next_attempt_at=notice.next_attempt_at
     ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + delay)

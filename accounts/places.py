@@ -10,6 +10,8 @@ import geoip2.database
 import geoip2.errors
 from django.conf import settings
 
+from accounts.models import PLACE_LENGTH
+
 
 @dataclass(frozen=True)
 class Place:
@@ -32,10 +34,10 @@ def place_of(ip: str | None) -> Place:
         else:
             city = None
             country = reader.country(ip).country
-    except geoip2.errors.AddressNotFoundError:
+    except (geoip2.errors.AddressNotFoundError, ValueError):  # ValueError: IPv6 in a database of IPv4 alone
         return Place()
     name = ", ".join(part for part in (city, country.name) if part)
-    return Place(country=country.iso_code or "", name=name)
+    return Place(country=country.iso_code or "", name=name[:PLACE_LENGTH])
 
 
 @functools.lru_cache(maxsize=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.signals import password_reset
+from allauth.account.signals import password_changed, password_reset, password_set
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -21,6 +21,11 @@ def on_user_logged_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
 @receiver(user_login_failed)
 def on_user_login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
     sign_ins.record_failed_sign_in(request, credentials)
+
+
+@receiver([password_changed, password_set])
+def on_password_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    sign_ins.follow_session(request)
 
 
 @receiver(password_reset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
@@ -39,6 +39,13 @@ def record_sign_in(request: HttpRequest, user: User) -> SignIn:
     return sign_in
 
 
+def follow_session(request: HttpRequest) -> None:
+    """Note the session's new key, which a change of password gives it, so that a verdict can still end it."""
+    if SESSION_KEY in request.session:
+        sign_ins = SignIn.objects.filter(pk=request.session[SESSION_KEY])
+        sign_ins.update(session_key=request.session.session_key or "")
+
+
 def record_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any]) -> None:
     """Note a failed attempt on the account it was about.
 
@@ -52,6 +59,7 @@ def record_failed_sign_in(request: HttpRequest | None, credentials: dict[str, An
 
 
 def _user_named(name: str) -> User | None:
-    lowered = name.lower()
+    """Whose name this is in any case; the database lowers both sides, as SQLite and Python differ beyond ASCII."""
+    lowered = Lower(Value(name))
     users = User.objects.alias(lower_email=Lower("email"), lower_username=Lower("username"))
     return users.filter(Q(lower_email=lowered) | Q(lower_username=lowered)).first()

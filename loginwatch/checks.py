@@ -6,9 +6,12 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+import geoip2.database
+import maxminddb
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 
 
 def is_loopback(host: str) -> bool:
@@ -23,15 +26,13 @@ def is_loopback(host: str) -> bool:
 @register(Tags.security)
 def check_demo_mode(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Demo mode has accounts with a published password: it may not face a network."""
-    if settings.LOGINWATCH_DEMO and not settings.DEBUG and not is_loopback(settings.HOST):
-        return [
-            Error(
-                f"Demo mode is on, DEBUG is off, and the site would listen on {settings.HOST}.",
-                hint="Unset LOGINWATCH_DEMO, or set HOST=127.0.0.1: the demo accounts' password is public.",
-                id="loginwatch.E001",
-            )
-        ]
-    return []
+    if not settings.LOGINWATCH_DEMO or is_loopback(settings.HOST):
+        return []
+    problem = f"Demo mode is on, and the site would listen on {settings.HOST}."
+    hint = "Unset LOGINWATCH_DEMO, or set HOST=127.0.0.1: the demo accounts' password is public."
+    if settings.DEBUG:
+        return [CheckWarning(problem, hint=hint, id="loginwatch.W001")]
+    return [Error(problem, hint=hint, id="loginwatch.E001")]
 
 
 @register(Tags.security)
@@ -44,5 +45,26 @@ def check_site_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             f"SITE_URL is {settings.SITE_URL}: passwords and sessions would cross the network in the clear.",
             hint="Serve the site over https and set SITE_URL to that address.",
             id="loginwatch.E002",
+        )
+    ]
+
+
+@register()
+def check_geoip_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A database of another kind has no places in it, and every sign-in would fail on it."""
+    if settings.GEOIP_DATABASE is None:
+        return []
+    try:
+        with geoip2.database.Reader(settings.GEOIP_DATABASE) as reader:
+            kind = reader.metadata().database_type
+    except maxminddb.InvalidDatabaseError:
+        kind = "not a MaxMind database"
+    if "City" in kind or "Country" in kind:
+        return []
+    return [
+        Error(
+            f"GEOIP_DATABASE is {kind}: it holds no places.",
+            hint="Name a City or Country database, such as GeoLite2-City.mmdb, or unset GEOIP_DATABASE.",
+            id="loginwatch.E003",
         )
     ]

@@ -65,9 +65,9 @@ class _Server:
 
     def _make_binaries_reachable(self, folder: Path) -> None:
         """A wheel in a home folder that only root may enter is copied to where the ordinary user may."""
-        readable = subprocess.run(
+        readable = subprocess.run(  # noqa: S603
             [self.binaries / "initdb", "--version"], user=ORDINARY_USER, check=False, capture_output=True
-        )  # noqa: S603,E501
+        )
         if readable.returncode != 0:
             copy = folder / "install"
             shutil.copytree(self.binaries.parent, copy, symlinks=True)

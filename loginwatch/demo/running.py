@@ -49,7 +49,7 @@ def demo_lock(var: Path) -> Iterator[None]:
     with lock_file_in(var).open("a") as handle:
         if not wait_until(lambda: _taken(handle, fcntl.LOCK_EX), limit=LOCK_PATIENCE):
             raise CannotStart(
-                f"Loginwatch already runs{_address(var)} from this checkout. Stop it with Ctrl-C where it was started."
+                f"already runs{_address(var)} from this checkout: stop it with Ctrl-C where it was started"
             )
         yield
 

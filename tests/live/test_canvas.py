@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
+from celery import current_app
 from celery.result import AsyncResult
 from django.utils import timezone
 from django_celery_results.models import ChordCounter, TaskResult  # type: ignore[attr-defined]  # stubs lag
@@ -153,14 +153,13 @@ def test_a_step_that_fails_for_good_fails_the_run_and_says_why(
 
 
 def test_recovery_publishes_what_a_broker_that_was_down_did_not_take(
-    worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished, monkeypatch: pytest.MonkeyPatch
+    worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished
 ) -> None:
-    from celery import current_app
-
     run = make_run()
-    with monkeypatch.context() as down:
-        down.setattr(current_app.conf, "broker_write_url", _nobody_listens())
-        assert not publish(run.pk)
+    listening = current_app.conf.broker_write_url
+    current_app.conf.update(broker_write_url=_nobody_listens())
+    assert not publish(run.pk)
+    current_app.conf.update(broker_write_url=listening)
     run.refresh_from_db()
     assert run.state == Run.State.QUEUED
     assert run.published == 0

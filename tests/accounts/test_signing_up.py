@@ -1,0 +1,82 @@
+"""From nobody to a person who signs in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.db import IntegrityError, transaction
+
+from accounts.models import SignIn, User
+from tests.accounts.browser import FIRST_DEVICE, LOGIN, Browser, decide, found
+from tests.conftest import PASSWORD
+
+SIGN_UP = "/accounts/signup/"
+
+
+def form(**fields: str) -> dict[str, str]:
+    filled = {"email": "carol@example.com", "username": "carol", "password1": PASSWORD, "password2": PASSWORD}
+    return filled | fields
+
+
+def refusals(browser: Browser, **fields: str) -> str:
+    answer = browser.post(SIGN_UP, form(**fields))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_sign_up_confirm_the_address_sign_in(db: None) -> None:
+    browser = Browser()
+    answer = browser.post(SIGN_UP, form())
+    assert answer.headers["Location"] == "/accounts/confirm-email/"
+    carol = User.objects.get(username="carol")
+
+    # Before the address is confirmed, a sign-in leads to the page that says so.
+    early = Browser().post(LOGIN, {"login": "carol", "password": PASSWORD})
+    assert early.headers["Location"] == "/accounts/confirm-email/"
+    assert not SignIn.objects.exists()
+
+    message = mail.outbox[0]
+    assert message.to == ["carol@example.com"]
+    link = re.search(r"http://testserver(/accounts/confirm-email/\S+/)", str(message.body))
+    assert link
+    assert Browser().get(link[1]).status_code == 200, "looking at the page, as mail scanners do, confirms nothing"
+    assert not EmailAddress.objects.get(user=carol).verified
+    Browser().post(link[1], {})
+    assert EmailAddress.objects.get(user=carol).verified
+
+    sign_in = decide(Browser().sign_in(carol))
+    assert found(sign_in) == FIRST_DEVICE
+
+
+@pytest.mark.parametrize("name", ["bob@example.com", "a@b", "bob smith", "bob/../x", "<b>bob</b>", "bob\nsmith"])
+def test_a_user_name_is_never_an_address_nor_markup(db: None, name: str) -> None:
+    assert "A user name has letters, digits and . + - _ only." in refusals(Browser(), username=name)
+    assert not User.objects.exists()
+
+
+def test_a_user_name_is_taken_in_any_case(alice: User) -> None:
+    assert "A user with that username already exists." in refusals(Browser(), username="ALICE")
+
+
+def test_an_address_that_is_taken_in_any_case_makes_no_account_and_tells_only_its_owner(alice: User) -> None:
+    answer = Browser().post(SIGN_UP, form(email="ALICE@Example.com"))
+
+    assert answer.headers["Location"] == "/accounts/confirm-email/", "as for an address that is free"
+    assert User.objects.count() == 1
+    assert [message.to for message in mail.outbox] == [["alice@example.com"]]
+    assert "already" in str(mail.outbox[0].body)
+
+
+@pytest.mark.parametrize("password", ["short-1", "1234567890123", "password1234", "carol@example"])
+def test_a_weak_password_is_refused(db: None, password: str) -> None:
+    refusals(Browser(), password1=password, password2=password)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("fields", [{"username": "Alice"}, {"email": "ALICE@EXAMPLE.COM"}])
+def test_the_database_holds_names_and_addresses_unique_in_any_case(alice: User, fields: dict[str, str]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(**{"username": "other", "email": "other@example.com"} | fields)

@@ -1,0 +1,63 @@
+"""What every page is to everybody: accessible, narrow, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+
+NewPage = Callable[..., Page]
+Scheme = Literal["light", "dark"]
+
+FOR_ALL = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/demo/mail/", "/nothing-here/"]
+FOR_THE_SIGNED_IN = ["/security/", "/accounts/password/change/", "/accounts/email/", "/accounts/logout/"]
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(params=["light", "dark"])
+def signed_in(request: pytest.FixtureRequest, new_page: NewPage) -> Page:
+    page = new_page(color_scheme=request.param)
+    sign_in(page, "alice")
+    expect(page.locator(".step.is-succeeded")).to_have_count(5)
+    return page
+
+
+def faults(page: Page) -> list[str]:
+    found = Axe().run(page, options=WCAG).response["violations"]
+    return [f"{fault['id']}: {fault['help']}: {node['html'][:120]}" for fault in found for node in fault["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_for_all_are_accessible(new_page: NewPage, scheme: Scheme) -> None:
+    page = new_page(color_scheme=scheme)
+    for path in FOR_ALL:
+        page.goto(path)
+        assert faults(page) == [], path
+
+
+def test_pages_for_the_signed_in_are_accessible(signed_in: Page) -> None:
+    for path in [*FOR_THE_SIGNED_IN, run_path(signed_in)]:
+        signed_in.goto(path)
+        assert faults(signed_in) == [], path
+
+
+def test_no_page_scrolls_sideways_on_a_phone(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 320, "height": 640})
+    sign_in(page, "alice")
+    for path in ["/security/", run_path(page), *FOR_THE_SIGNED_IN, *FOR_ALL]:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def run_path(page: Page) -> str:
+    page.goto("/security/")
+    href = page.locator("a[href^='/runs/']").first.get_attribute("href")
+    assert href
+    assert re.fullmatch(r"/runs/[0-9a-f-]{36}/", href)
+    return href

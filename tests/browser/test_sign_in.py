@@ -1,0 +1,97 @@
+"""A person signs in with a browser and sees what happens after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+
+NewPage = Callable[..., Page]
+STEPS = 5
+ANOTHER_BROWSER = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Safari/605.1.15"
+)
+
+
+def test_the_page_is_back_and_the_steps_finish_by_themselves(new_page: NewPage) -> None:
+    page = new_page()
+    sign_in(page, "alice@example.com")
+
+    expect(page).to_have_url(re.compile(r"/security/$"))
+    succeeded = page.locator("#run-panel .step.is-succeeded")
+    expect(succeeded).to_have_count(STEPS)
+    expect(page.locator("#run-panel")).to_contain_text("succeeded")
+    # It has stopped asking: what would ask again is not in the page any more.
+    expect(page.locator("[hx-get]")).to_have_count(0)
+
+
+def test_a_sign_in_from_another_browser_puts_a_notice_into_the_mailbox(new_page: NewPage) -> None:
+    sign_in(first := new_page(), "bob")
+    expect(first.locator(".step.is-succeeded")).to_have_count(STEPS)
+
+    page = new_page(user_agent=ANOTHER_BROWSER)
+    sign_in(page, "bob")
+    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
+    page.goto("/demo/mail/")
+    page.get_by_role("link", name=re.compile("New sign-in to your account: Safari")).first.click()
+
+    expect(page.get_by_text("Safari on Mac OS X").first).to_be_visible()
+    expect(page.frame_locator("iframe").get_by_role("link", name="Change it now")).to_be_visible()
+
+
+def test_everything_is_there_without_javascript(new_page: NewPage) -> None:
+    page = new_page(java_script_enabled=False)
+    sign_in(page, "alice")
+
+    for _ in range(100):
+        refresh = page.get_by_role("link", name="Refresh")
+        if refresh.count() == 0:
+            break
+        refresh.click()
+    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
+
+
+def test_a_wrong_password_and_an_unknown_user_get_the_same_clear_answer(new_page: NewPage) -> None:
+    page = new_page()
+    for name in ("alice@example.com", "nobody@example.com"):
+        sign_in(page, name, password="not-the-password")
+        expect(page.get_by_text(re.compile("not correct"))).to_be_visible()
+        expect(page).to_have_url(re.compile(r"/accounts/login/"))
+
+
+def test_the_run_has_a_page_and_json_of_its_own(new_page: NewPage) -> None:
+    page = new_page()
+    sign_in(page, "alice")
+    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
+
+    page.locator("a[href^='/runs/']").first.click()
+    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
+    run = page.request.get(page.url.rstrip("/") + ".json").json()
+
+    assert [step["state"] for step in run["steps"]] == ["succeeded"] * STEPS
+
+
+def test_another_persons_run_is_not_there(new_page: NewPage) -> None:
+    sign_in(alices := new_page(), "alice")
+    alices.locator("a[href^='/runs/']").first.click()
+    bobs = new_page()
+    sign_in(bobs, "bob")
+
+    assert bobs.request.get(alices.url).status == 404
+    assert bobs.request.get(alices.url.rstrip("/") + ".json").status == 404
+
+
+def test_signing_in_through_the_admin_is_watched_too(new_page: NewPage) -> None:
+    page = new_page()
+    page.goto("/admin/")
+    page.locator("#id_username").fill("admin@example.com")
+    page.locator("#id_password").fill("loginwatch-demo")
+    page.locator("[type=submit]").click()
+    expect(page).to_have_url(re.compile(r"/admin/$"))
+
+    page.goto("/security/")
+    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)

@@ -1,0 +1,125 @@
+"""The site in real web processes, with a real worker behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from accounts.device_cookies import cookie_name
+from accounts.models import SignIn, User
+from tests import servers
+from tests.conftest import PASSWORD
+from tests.environment import SCRATCH, free_port
+from tests.waiting import wait_for
+from tests.workflows.risk_service import RiskService
+from workflows.models import Run
+
+FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture(scope="module")
+def site_url(broker: servers.Server, database_url: str) -> Iterator[str]:
+    port = free_port()
+    env = {"DATABASE_URL": database_url, "PORT": str(port), "TRUSTED_PROXY_COUNT": "1"}
+    web = servers.Server(str(servers.BIN / "gunicorn"), "loginwatch.wsgi", log=SCRATCH / "web.log", env=env)
+    with servers.running(web, says="Listening at"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def browser(site_url: str) -> Iterator[Callable[..., httpx.Client]]:
+    """Opens a browser of its own cookies."""
+    opened: list[httpx.Client] = []
+
+    def open_browser(**headers: bytes) -> httpx.Client:
+        named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+        client = httpx.Client(base_url=site_url, headers={b"User-Agent": FIREFOX} | named, timeout=30)
+        opened.append(client)
+        return client
+
+    yield open_browser
+    for client in opened:
+        client.close()
+
+
+def sign_in(client: httpx.Client, name: str = "alice", password: str = PASSWORD) -> httpx.Response:
+    form = client.get("/accounts/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
+    assert token, form.text
+    return client.post("/accounts/login/", data={"csrfmiddlewaretoken": token[1], "login": name, "password": password})
+
+
+def all_finished(count: int) -> bool:
+    return Run.objects.count() == count and all(run.is_finished for run in Run.objects.all())
+
+
+def test_sign_ins_at_the_same_instant_are_all_watched_and_make_one_first_device(
+    alice: User, worker: servers.Server, risk: RiskService, browser: Callable[..., httpx.Client]
+) -> None:
+    # Fewer than the attempts at one account that the limits let through at once.
+    clients = [browser() for _ in range(4)]
+
+    with ThreadPoolExecutor(len(clients)) as at_once:
+        answers = list(at_once.map(sign_in, clients))
+
+    assert {(answer.status_code, answer.headers.get("Location")) for answer in answers} == {(302, "/security/")}
+    wait_for(lambda: all_finished(4), "all runs finish")
+    assert set(Run.objects.values_list("state", flat=True)) == {Run.State.SUCCEEDED}
+    assert SignIn.objects.filter(device_reason=SignIn.DeviceReason.FIRST_DEVICE).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        pytest.param("User_Agent", b"x" * 7_000, id="a long user agent"),
+        pytest.param("User_Agent", b"", id="an empty user agent"),
+        pytest.param("User_Agent", b"\xff\xfe\x80 not UTF-8", id="a user agent that is not UTF-8"),
+        pytest.param("X_Forwarded_For", b"203.0.113.9, 198.51.100.1", id="a spoofed address"),
+        pytest.param("X_Forwarded_For", b"2001:db8::1", id="IPv6"),
+        pytest.param("X_Forwarded_For", b"nonsense' OR 1=1", id="an address that is none"),
+    ],
+)
+def test_whatever_a_browser_says_of_itself_the_sign_in_is_watched(
+    alice: User,
+    worker: servers.Server,
+    risk: RiskService,
+    browser: Callable[..., httpx.Client],
+    header: str,
+    value: bytes,
+) -> None:
+    answer = sign_in(browser(**{header: value}))
+
+    assert answer.status_code == 302
+    wait_for(lambda: all_finished(1), "the run finishes")
+    assert Run.objects.get().state == Run.State.SUCCEEDED
+    assert SignIn.objects.get().ip_address in {"127.0.0.1", "198.51.100.1", "2001:db8::1"}
+
+
+def test_a_forged_device_cookie_is_as_good_as_none(
+    alice: User, worker: servers.Server, risk: RiskService, browser: Callable[..., httpx.Client]
+) -> None:
+    client = browser()
+    client.cookies.set(cookie_name(alice), "forged:signature")
+
+    assert sign_in(client).status_code == 302
+    wait_for(lambda: all_finished(1), "the run finishes")
+    assert SignIn.objects.get().presented_token == ""
+
+
+def test_a_user_agent_longer_than_the_server_takes_is_a_clear_refusal(browser: Callable[..., httpx.Client]) -> None:
+    assert browser(User_Agent=b"x" * 10_000).get("/accounts/login/").status_code in {200, 431}
+
+
+@pytest.mark.parametrize(("name", "password"), [("alice", "wrong"), ("nobody", PASSWORD), ("", ""), ("a" * 5000, "b")])
+def test_who_cannot_sign_in_is_told_so_and_nothing_is_recorded(
+    alice: User, browser: Callable[..., httpx.Client], name: str, password: str
+) -> None:
+    answer = sign_in(browser(), name, password)
+
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.text or "errorlist" in answer.text or "error" in answer.text
+    assert not SignIn.objects.exists()
