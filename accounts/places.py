@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import geoip2.database
-import geoip2.errors
+import maxminddb
 from django.conf import settings
 
 from accounts.models import PLACE_LENGTH
@@ -25,21 +25,25 @@ def place_of(ip: str | None) -> Place:
     """Where ``ip`` is, as well as the database knows; nothing without an address or a database."""
     if ip is None or settings.GEOIP_DATABASE is None:
         return Place()
-    reader = _reader(settings.GEOIP_DATABASE)
     try:
-        if "City" in reader.metadata().database_type:
-            answer = reader.city(ip)
-            city = answer.city.name
-            country = answer.country
-        else:
-            city = None
-            country = reader.country(ip).country
-    except (geoip2.errors.AddressNotFoundError, ValueError):  # ValueError: IPv6 in a database of IPv4 alone
+        record = _reader(settings.GEOIP_DATABASE).get(ip)
+    except ValueError:  # IPv6 in a database of IPv4 alone
         return Place()
-    name = ", ".join(part for part in (city, country.name) if part)
-    return Place(country=country.iso_code or "", name=name[:PLACE_LENGTH])
+    country = _part(record, "country")
+    name = ", ".join(filter(None, [_english(_part(record, "city")), _english(country)]))
+    return Place(country=str(country.get("iso_code", "")), name=name[:PLACE_LENGTH])
+
+
+def _part(record: object, key: str) -> dict[str, Any]:
+    """What a record says under ``key``; a Country database has no cities, and either may know nothing."""
+    part = record.get(key) if isinstance(record, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _english(part: dict[str, Any]) -> str:
+    return str(_part(part, "names").get("en", ""))
 
 
 @functools.lru_cache(maxsize=4)
-def _reader(path: Path) -> geoip2.database.Reader:
-    return geoip2.database.Reader(path)
+def _reader(path: Path) -> maxminddb.Reader:
+    return maxminddb.open_database(path)

@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-import geoip2.database
 import maxminddb
 from django.apps import AppConfig
 from django.conf import settings
@@ -55,7 +54,7 @@ def check_geoip_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any)
     if settings.GEOIP_DATABASE is None:
         return []
     try:
-        with geoip2.database.Reader(settings.GEOIP_DATABASE) as reader:
+        with maxminddb.open_database(settings.GEOIP_DATABASE) as reader:
             kind = reader.metadata().database_type
     except maxminddb.InvalidDatabaseError:
         kind = "not a MaxMind database"

@@ -74,7 +74,7 @@ def test_a_city_database_names_city_and_country(
 @pytest.mark.parametrize(
     ("ip", "place"),
     [
-        ("81.2.69.142", Place("GB", "United Kingdom")),
+        ("81.2.70.1", Place("GB", "United Kingdom")),
         ("81.2.71.1", Place("", "")),
         ("203.0.113.7", Place("", "")),
     ],
