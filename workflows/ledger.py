@@ -94,6 +94,12 @@ def outside(
     return result
 
 
+def note_interrupted(run_id: UUID, name: Step.Name, again: TryAgain) -> None:
+    """The attempt at the step that this process holds was cut off; it gives the step back."""
+    if step := Step.objects.filter(run=run_id, name=name).first():
+        _note_retry(step, again)
+
+
 def record_failure(run_id: UUID, name: Step.Name, error: str) -> None:
     """The step failed for good. A step that is done stays done."""
     Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED).update(

@@ -72,6 +72,8 @@ def _notify_user(step: Step) -> Result:
     if not notices.is_worth_a_notice(sign_in):
         return {"notice": "not_needed"}
     notice = notices.claim_notice(sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
+    if step.attempts > len(NOTICE_DELAYS) + 1:
+        return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
     try:
         notices.send_notice(notice)
     except notices.MailRefused as error:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -16,6 +16,8 @@ from workflows import ledger, runs, steps
 from workflows.ledger import Result
 from workflows.models import Step
 
+# Seconds after which a step that reached its soft time limit is tried again.
+TIME_LIMIT_DELAY = 10.0
 # With a database that is away for longer than all these retries (about ten minutes), recovery goes on.
 DATABASE_RETRIES = 14
 LONGEST_DATABASE_DELAY = 60.0
@@ -26,11 +28,19 @@ class StepTask(Task[[str], Result]):
 
     max_retries = None
 
+    @property
+    def step(self) -> Step.Name:
+        return Step.Name(self.name.rpartition(".")[2])
+
     def attempt(self, do: Callable[[UUID], Result], run_id: str) -> Result:
         try:
             return do(UUID(run_id))
         except ledger.TryAgain as again:
             raise self.retry(exc=again, countdown=again.delay) from again
+        except SoftTimeLimitExceeded as limit:
+            later = ledger.TryAgain("it reached its time limit", TIME_LIMIT_DELAY)
+            ledger.note_interrupted(UUID(run_id), self.step, later)
+            raise self.retry(exc=later, countdown=later.delay) from limit
         except ledger.StepTaken as taken:
             seconds = (taken.until - timezone.now()).total_seconds()
             raise self.retry(exc=taken, countdown=max(seconds, 0) + 1) from taken
@@ -43,7 +53,7 @@ class StepTask(Task[[str], Result]):
     def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Called by Celery once the task has failed for good."""
         run_id = UUID(args[0])
-        ledger.record_failure(run_id, Step.Name(self.name.rpartition(".")[2]), f"{type(exc).__name__}: {exc}")
+        ledger.record_failure(run_id, self.step, f"{type(exc).__name__}: {exc}")
         runs.fail_run(run_id)
 
 

@@ -27,7 +27,7 @@ def security(request: HttpRequest) -> HttpResponse:
     """Where a sign-in lands: this sign-in with its run, and the recent ones below."""
     sign_ins = list(_sign_ins_of(request)[:RECENT_SIGN_INS])
     current = _current_sign_in(request, sign_ins)
-    run = _readable_runs(request).get(sign_in=current) if current else None
+    run = _readable_runs(request).filter(sign_in=current).first() if current else None
     context = {"current": current, "run": run, "sign_ins": sign_ins}
     return render(request, "workflows/security.html", context)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 from django.utils import timezone
 
 from accounts.models import SecurityEvent
@@ -18,33 +20,43 @@ from workflows.models import Run, Step
 from workflows.publishing import publish
 from workflows.recovery import recover_runs
 
-Name = Step.Name
-Finished = Callable[[Run], bool]
-MakeRun = Callable[..., Run]
+
+@pytest.fixture
+def new_worker(
+    broker: servers.Server, empty_broker: None, database_url: str, tmp_path: Path
+) -> Callable[[], AbstractContextManager[servers.Server]]:
+    """Starts a worker that waits longer for the risk service than the test takes."""
+    env = {"DATABASE_URL": database_url, "RISK_API_TIMEOUT": "20"}
+    return lambda: servers.running(servers.worker(folder=tmp_path, env=env), says=servers.WORKER_IS_READY)
+
+
+@pytest.fixture
+def run(risk: RiskService, make_run: Callable[..., Run]) -> Run:
+    """A run that will be stuck in its fourth step, once it is published."""
+    risk.answer = Answer(delay=60)
+    return make_run()
+
+
+def end_the_lease_of_the_dead(run: Run) -> None:
+    """As if the time had passed after which others may take over."""
+    run.steps.filter(name=Step.Name.POST_TO_RISK_API).update(leased_until=timezone.now())
 
 
 def test_a_run_whose_worker_was_killed_in_a_step_is_finished_by_recovery(
-    broker: servers.Server,
-    empty_broker: None,
+    new_worker: Callable[[], AbstractContextManager[servers.Server]],
+    run: Run,
     risk: RiskService,
-    make_run: MakeRun,
-    finished: Finished,
-    database_url: str,
-    tmp_path: Path,
+    finished: Callable[[Run], bool],
 ) -> None:
-    risk.answer = Answer(delay=60)
-    run = make_run()
-    env = {"DATABASE_URL": database_url, "RISK_API_TIMEOUT": "20"}
-    with servers.running(servers.worker(folder=tmp_path, env=env), says=servers.WORKER_IS_READY) as doomed:
+    with new_worker() as doomed:
         publish(run.pk)
         wait_for(lambda: risk.requests, "the worker asks the risk service")
         doomed.signal(signal.SIGKILL)
     risk.answer = Answer()
-    # The lease that the dead worker held is over, and the time to leave a run alone has passed.
-    run.steps.filter(name=Name.POST_TO_RISK_API).update(leased_until=timezone.now())
+    end_the_lease_of_the_dead(run)
     Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
 
-    with servers.running(servers.worker(folder=tmp_path, env=env), says=servers.WORKER_IS_READY):
+    with new_worker():
         assert recover_runs() == 1
         wait_for(lambda: finished(run), "the run finishes")
 
@@ -55,36 +67,31 @@ def test_a_run_whose_worker_was_killed_in_a_step_is_finished_by_recovery(
 
 
 def test_a_killed_pool_child_does_not_fail_the_run(
-    broker: servers.Server,
-    empty_broker: None,
+    new_worker: Callable[[], AbstractContextManager[servers.Server]],
+    run: Run,
     risk: RiskService,
-    make_run: MakeRun,
-    finished: Finished,
-    database_url: str,
-    tmp_path: Path,
+    finished: Callable[[Run], bool],
 ) -> None:
-    risk.answer = Answer(delay=60)
-    run = make_run()
-    env = {"DATABASE_URL": database_url, "RISK_API_TIMEOUT": "20"}
-    with servers.running(servers.worker(folder=tmp_path, env=env), says=servers.WORKER_IS_READY) as server:
+    with new_worker() as worker:
         publish(run.pk)
         wait_for(lambda: risk.requests, "the worker asks the risk service")
         before = timezone.now()
-        _kill_pool_children(server)
+        _kill_pool_children(worker)
         # Celery takes the task for failed and calls the error callback, which brings recovery forward.
         wait_for(lambda: Run.objects.filter(pk=run.pk, recover_at__range=(before, timezone.now())).exists(), "told")
         run.refresh_from_db()
         assert not run.is_finished
+
         risk.answer = Answer()
-        run.steps.filter(name=Name.POST_TO_RISK_API).update(leased_until=timezone.now())
+        end_the_lease_of_the_dead(run)
         assert recover_runs() == 1
         wait_for(lambda: finished(run), "the run finishes")
 
     assert run.state == Run.State.SUCCEEDED
 
 
-def _kill_pool_children(server: servers.Server) -> None:
-    assert server.process is not None
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    for child in children:
+def _kill_pool_children(worker: servers.Server) -> None:
+    assert worker.process is not None
+    pid = worker.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)

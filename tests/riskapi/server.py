@@ -7,32 +7,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 
 from tests.riskapi.caller import SECRET
-
-T = TypeVar("T")
+from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "riskapi/gunicorn.conf.py"]
 PATIENCE_SECONDS = 10.0
-
-
-def wait_for(condition: Callable[[], T | None], what: str) -> T:
-    """The first value of `condition` that is not None; a failure after PATIENCE_SECONDS."""
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < limit:
-        value = condition()
-        if value is not None:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {PATIENCE_SECONDS} seconds")
 
 
 def environment(**changes: str) -> dict[str, str]:

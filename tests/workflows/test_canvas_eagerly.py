@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from celery import current_app
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from pytest_django import Settings
 
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import Answer, RiskService, risk_service
-from workflows import risk_api, tasks
+from workflows import risk_api, steps, tasks
 from workflows.canvas import TASKS, sign_in_canvas
+from workflows.ledger import TryAgain
 from workflows.models import Run, Step
 
 
@@ -67,6 +68,20 @@ def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskSer
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
     assert "no such version" in run.steps.get(name=Step.Name.POST_TO_RISK_API).error
+
+
+def test_a_step_that_reached_its_time_limit_is_tried_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(step: Step) -> dict[str, object]:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(steps, "_post_to_risk_api", slow)
+    with pytest.raises(TryAgain):  # what a task that is called directly raises instead of retrying
+        tasks.post_to_risk_api(str(run.pk))
+
+    step = run.steps.get(name=Step.Name.POST_TO_RISK_API)
+    assert (step.state, step.leased_until, step.error) == (Step.State.RETRYING, None, "it reached its time limit")
+    run.refresh_from_db()
+    assert run.state == Run.State.RETRYING
 
 
 def test_a_task_of_a_run_that_ended_is_ignored(run: Run) -> None:

@@ -117,6 +117,14 @@ def test_a_mail_server_that_is_away_is_tried_three_times_and_then_the_mail_is_ha
     assert Notice.objects.get().state == Notice.State.HANDED_OVER
 
 
+def test_a_mail_of_which_every_attempt_was_cut_off_is_handed_over_untried(second_device_run: Run) -> None:
+    steps.check_device(second_device_run.pk)
+    second_device_run.steps.filter(name=Name.NOTIFY_USER).update(attempts=len(steps.NOTICE_DELAYS) + 1)
+
+    assert steps.notify_user(second_device_run.pk)["notice"] == "handed_over"
+    assert mail.outbox == []
+
+
 def test_a_run_whose_mail_was_handed_over_is_degraded_until_it_went_out(
     second_device_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
