@@ -1,0 +1,71 @@
+"""The admin: every page is there for an operator, and evidence is read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import SignIn, User
+from tests.workflows.conftest import SAFARI
+from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.risk_service import DENY, risk_service
+from workflows import steps
+from workflows.models import Run
+
+EVIDENCE = ["device", "signin", "notice", "securityevent", "verdict"]
+
+
+@pytest.fixture
+def operator(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def finished_run(make_run: Callable[..., Run], settings: object) -> Run:
+    """Of a sign-in from a second device, which the risk service is against: every kind of row is there."""
+    with risk_service() as service:
+        service.will_say(DENY)
+        settings.RISK_API_URL = service.url  # type: ignore[attr-defined]
+        for run in (make_run(), last := make_run(user_agent=SAFARI)):
+            for step in (steps.check_device, steps.notify_user, steps.save_event):
+                step(run.pk)
+            steps.post_to_risk_api(run.pk)
+            steps.post_process(run.pk)
+    return last
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: str(model._meta.label))
+def test_every_list_and_every_row_can_be_opened(operator: Client, finished_run: Run, model: type[Model]) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert operator.get(reverse(f"{name}_changelist"), {"q": "alice"}).status_code == 200
+    for row in model._default_manager.all()[:3]:
+        assert operator.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("model", EVIDENCE)
+def test_evidence_can_be_neither_added_nor_deleted(operator: Client, finished_run: Run, model: str) -> None:
+    assert operator.get(reverse(f"admin:accounts_{model}_add")).status_code == 403
+    row = reverse(f"admin:accounts_{model}_delete", args=[1])
+    assert operator.post(row, {"post": "yes"}).status_code in {302, 403}
+    assert SignIn.objects.filter(pk=finished_run.sign_in_id).exists()
+
+
+def test_a_run_is_found_by_its_id_and_shows_its_steps(operator: Client, finished_run: Run) -> None:
+    found = operator.get(reverse("admin:workflows_run_changelist"), {"q": str(finished_run.pk)}).content.decode()
+    page = operator.get(reverse("admin:workflows_run_change", args=[finished_run.pk])).content.decode()
+
+    assert str(finished_run.pk) in found
+    assert all(name in page for name in ("check_device", "post_process"))
+
+
+def test_the_admins_password_page_is_the_sites(operator: Client) -> None:
+    answer = operator.get("/admin/password_change/")
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/password/change/")
