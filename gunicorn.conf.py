@@ -19,6 +19,9 @@ threads = 4
 # Longer than a request may take, and shorter than what waits for this process to stop.
 graceful_timeout = 8
 
+# A user agent of 10 kB, which some send, is taken and cut instead of being refused.
+limit_request_field_size = 16_384
+
 # The socket for `gunicornc` would be one file of the user, shared with every other gunicorn of theirs.
 control_socket_disable = True
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
+from kombu import Queue
 
 from loginwatch.demo.running import running_demo_env_file, var_dir
 from loginwatch.environment import Environment, read_env_file
@@ -205,6 +206,11 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_TIMEZONE = TIME_ZONE
+# Two queues, so that what keeps the site going does not wait behind a backlog of sign-ins. A worker without -Q
+# serves both.
+CELERY_TASK_DEFAULT_QUEUE = "sign_in"
+CELERY_TASK_QUEUES = [Queue("sign_in"), Queue("system")]
+CELERY_TASK_ROUTES = {"workflows.periodic.*": {"queue": "system"}, "loginwatch.tasks.*": {"queue": "system"}}
 # Limits for a task that sets none of its own: seconds until SoftTimeLimitExceeded, and until its process is killed.
 CELERY_TASK_SOFT_TIME_LIMIT = 20
 CELERY_TASK_TIME_LIMIT = 30

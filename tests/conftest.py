@@ -11,6 +11,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 from tests.environment import SCRATCH
+from workflows import publishing
 
 PASSWORD = "correct-horse-battery"
 
@@ -34,6 +35,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     database: dict[str, Any] = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database.setdefault("TEST", {})["NAME"] = str(SCRATCH / "test_tests.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def closed_breaker() -> None:
+    """What one test found out about the broker is not true in the next."""
+    publishing.breaker.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,4 +7,4 @@ class WorkflowsConfig(AppConfig):
     name = "workflows"
 
     def ready(self) -> None:
-        from workflows import periodic, receivers  # noqa: F401  registers the tasks, connects the receivers
+        from workflows import checks, periodic, receivers, worker  # noqa: F401  they register themselves

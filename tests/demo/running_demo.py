@@ -172,7 +172,16 @@ def _found(pattern: str, page: str) -> str:
 
 
 def all_processes() -> list[int]:
-    return [int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit()]
+    """Those that run: one that has ended and waits for its parent to notice does not."""
+    return [int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit() and _runs(process)]
+
+
+def _runs(process: Path) -> bool:
+    try:
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has ended since
+        return False
+    return state not in {"Z", "X"}
 
 
 def _session_of(pid: int) -> int | None:

@@ -21,7 +21,7 @@ from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import DENY, Answer, RiskService
 from workflows.models import Run, Step, task_id_of
-from workflows.publishing import publish
+from workflows.publishing import breaker, publish
 from workflows.recovery import recover_runs
 
 Name = Step.Name
@@ -160,6 +160,7 @@ def test_recovery_publishes_what_a_broker_that_was_down_did_not_take(
     current_app.conf.update(broker_write_url=_nobody_listens())
     assert not publish(run.pk)
     current_app.conf.update(broker_write_url=listening)
+    breaker.close()
     run.refresh_from_db()
     assert run.state == Run.State.QUEUED
     assert run.published == 0

@@ -42,7 +42,7 @@ def end_the_lease_of_the_dead(run: Run) -> None:
     run.steps.filter(name=Step.Name.POST_TO_RISK_API).update(leased_until=timezone.now())
 
 
-def test_a_run_whose_worker_was_killed_in_a_step_is_finished_by_recovery(
+def test_a_run_whose_worker_was_killed_in_a_step_is_finished_when_the_next_one_starts(
     new_worker: Callable[[], AbstractContextManager[servers.Server]],
     run: Run,
     risk: RiskService,
@@ -57,7 +57,6 @@ def test_a_run_whose_worker_was_killed_in_a_step_is_finished_by_recovery(
     Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
 
     with new_worker():
-        assert recover_runs() == 1
         wait_for(lambda: finished(run), "the run finishes")
 
     assert run.state == Run.State.SUCCEEDED

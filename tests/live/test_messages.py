@@ -23,7 +23,7 @@ def test_only_the_runs_id_travels_and_as_json(
     publish(run.pk)
 
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
-        (message,) = [json.loads(raw) for raw in client.lrange("celery", 0, -1)]
+        (message,) = [json.loads(raw) for raw in client.lrange("sign_in", 0, -1)]
         client.flushall()
     args, kwargs, embedded = json.loads(base64.b64decode(message["body"]))
     assert message["content-type"] == "application/json"

@@ -75,7 +75,7 @@ def test_sign_ins_at_the_same_instant_are_all_watched_and_make_one_first_device(
 @pytest.mark.parametrize(
     ("header", "value"),
     [
-        pytest.param("User_Agent", b"x" * 7_000, id="a long user agent"),
+        pytest.param("User_Agent", b"x" * 10_000, id="a user agent of 10 kB"),
         pytest.param("User_Agent", b"", id="an empty user agent"),
         pytest.param("User_Agent", b"\xff\xfe\x80 not UTF-8", id="a user agent that is not UTF-8"),
         pytest.param("X_Forwarded_For", b"203.0.113.9, 198.51.100.1", id="a spoofed address"),
@@ -108,10 +108,6 @@ def test_a_forged_device_cookie_is_as_good_as_none(
     assert sign_in(client).status_code == 302
     wait_for(lambda: all_finished(1), "the run finishes")
     assert SignIn.objects.get().presented_token == ""
-
-
-def test_a_user_agent_longer_than_the_server_takes_is_a_clear_refusal(browser: Callable[..., httpx.Client]) -> None:
-    assert browser(User_Agent=b"x" * 10_000).get("/accounts/login/").status_code in {200, 431}
 
 
 @pytest.mark.parametrize(("name", "password"), [("alice", "wrong"), ("nobody", PASSWORD), ("", ""), ("a" * 5000, "b")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +14,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import SignIn, User
+from workflows.breaker import Breaker
 from workflows.models import Run
 from workflows.publishing import publish
 
@@ -85,6 +86,25 @@ def test_a_broker_that_takes_nothing_leaves_the_run_queued(run: Run, answers: by
         assert accepted
     run.refresh_from_db()
     assert (run.state, run.published) == (Run.State.QUEUED, 0)
+
+
+def test_a_broker_that_hangs_is_asked_once_and_then_left_alone_for_a_while(make_run: Callable[..., Run]) -> None:
+    with broker_that(None) as accepted:
+        assert [publish(make_run().pk) for _ in range(5)] == [False] * 5
+
+    assert len(accepted) == 1
+
+
+def test_a_breaker_is_open_for_its_time_after_each_trip() -> None:
+    now = 100.0
+    breaker = Breaker(5.0, clock=lambda: now)
+    assert not breaker.is_open
+
+    breaker.trip()
+    now = 104.9
+    assert breaker.is_open
+    now = 105.0
+    assert not breaker.is_open
 
 
 def test_a_broker_that_refuses_does_not_hold_up_a_sign_in(

@@ -1,0 +1,75 @@
+"""The system checks: each setting that would lose or double a run is refused, with its remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks.registry import registry
+from pytest_django import Settings
+
+from workflows.checks import check_workflows
+
+POSTGRESQL = {"ENGINE": "django.db.backends.postgresql"}
+SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
+
+
+def found() -> dict[str, str]:
+    """The ids of what is refused, with their remedies."""
+    return {str(message.id): str(message.hint) for message in check_workflows(None)}
+
+
+def test_the_sites_own_settings_are_good() -> None:
+    assert found() == {}
+    assert check_workflows in registry.get_checks()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("CELERY_TASK_SERIALIZER", "pickle", "workflows.E001"),
+        ("CELERY_RESULT_SERIALIZER", "yaml", "workflows.E001"),
+        ("CELERY_ACCEPT_CONTENT", ["json", "pickle"], "workflows.E001"),
+        ("CELERY_WORKER_DEDUPLICATE_SUCCESSFUL_TASKS", True, "workflows.E002"),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", {}, "workflows.E003"),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", {"socket_timeout": 30}, "workflows.E003"),
+        (
+            "CELERY_BROKER_TRANSPORT_OPTIONS",
+            {"socket_timeout": 30, "socket_connect_timeout": 5, "visibility_timeout": 300},
+            "workflows.E004",
+        ),
+        ("CELERY_TASK_TIME_LIMIT", 3600, "workflows.E004"),
+        ("CELERY_BEAT_SCHEDULE", {}, "workflows.E005"),
+    ],
+)
+def test_what_endangers_a_run_is_refused_with_a_remedy(settings: Settings, name: str, value: Any, refused: str) -> None:
+    setattr(settings, name, value)
+
+    remedies = found()
+
+    assert set(remedies) == {refused}
+    assert remedies[refused]
+
+
+@pytest.mark.parametrize(
+    ("database", "refused"),
+    [
+        (SQLITE, "workflows.E006"),
+        (SQLITE | {"OPTIONS": {"transaction_mode": "deferred"}}, "workflows.E006"),
+        (POSTGRESQL | {"OPTIONS": {"pool": True}}, "workflows.E007"),
+    ],
+)
+def test_a_database_that_endangers_a_run_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, database: dict[str, Any], refused: str
+) -> None:
+    # Not by assignment: Django would take that for another database under the test.
+    monkeypatch.setitem(settings.DATABASES, "default", database)
+
+    assert set(found()) == {refused}
+
+
+def test_a_broker_that_is_not_redis_has_other_timeouts(settings: Settings) -> None:
+    settings.CELERY_BROKER_URL = "amqp://guest@localhost//"
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}
+
+    assert found() == {}
