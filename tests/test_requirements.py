@@ -14,19 +14,22 @@ from tests.servers import CHECKOUT
 
 pytestmark = pytest.mark.once
 
-FOR_EXTRAS = {"extra": ""}
-
 
 def pinned(file: str) -> dict[str, str]:
     lines = (CHECKOUT / file).read_text().splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
-    return {canonicalize_name(pin.name): str(pin.specifier) for pin in pins}
+    return {canonicalize_name(pin.name): str(pin.specifier) for pin in pins if is_needed_here(pin)}
+
+
+def is_needed_here(requirement: Requirement) -> bool:
+    """By this version of Python, on this system, without extras."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def needs_of(name: str) -> Iterator[str]:
     for line in metadata.requires(name) or []:
         need = Requirement(line)
-        if need.marker is None or need.marker.evaluate(FOR_EXTRAS):
+        if is_needed_here(need):
             yield canonicalize_name(need.name)
 
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
 from workflows import ledger, runs, steps
 from workflows.ledger import Result
@@ -18,6 +17,7 @@ from workflows.models import Step
 
 # Seconds after which a step that reached its soft time limit is tried again.
 TIME_LIMIT_DELAY = 10.0
+LONGEST_TAKEN_DELAY = 10.0
 # With a database that is away for longer than all these retries (about ten minutes), recovery goes on.
 DATABASE_RETRIES = 14
 LONGEST_DATABASE_DELAY = 60.0
@@ -42,8 +42,8 @@ class StepTask(Task[[str], Result]):
             ledger.note_interrupted(UUID(run_id), self.step, later)
             raise self.retry(exc=later, countdown=later.delay) from limit
         except ledger.StepTaken as taken:
-            seconds = (taken.until - timezone.now()).total_seconds()
-            raise self.retry(exc=taken, countdown=max(seconds, 0) + 1) from taken
+            # The other is done in a moment, or it was killed, and its lease has to run out.
+            raise self.retry(exc=taken, countdown=min(2.0**self.request.retries, LONGEST_TAKEN_DELAY)) from taken
         except ledger.StepClosed as closed:
             raise Ignore(str(closed)) from closed
         except (OperationalError, InterfaceError) as error:
