@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from allauth.core import ratelimit
+from django.contrib import messages
 from django.http import HttpRequest
 
 from accounts.clients import client_ip, client_user_agent
 
+logger = logging.getLogger(__name__)
+
 # The limits count by address. Clients without one (behind a socket, without a trusted proxy) share this one's:
 # they can sign in, and guessers among them gain nothing.
 NO_ADDRESS = "unknown"
+MAIL_NOT_SENT = "mail_not_sent"
+SAYS_MAIL_SENT = "account/messages/email_confirmation_sent.txt"
+NOT_RIGHT = "The e-mail address, user name or password is not correct."
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": NOT_RIGHT,
+        "username_password_mismatch": NOT_RIGHT,
+        "enter_current_password": "That is not your current password.",
+        "incorrect_password": "That is not your password.",
+        "too_many_login_attempts": "Too many sign-ins have failed. Try again in a few minutes.",
+        "email_taken": "Someone has signed up with this e-mail address already.",
+        "username_taken": "Someone has signed up with this user name already.",
+        "unverified_primary_email": "Your primary e-mail address must be confirmed.",
+    }
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """One reading of X-Forwarded-For everywhere; allauth's own raises where there is no good address."""
         return client_ip(request) or NO_ADDRESS
 
     def get_http_user_agent(self, request: HttpRequest) -> str:
         return client_user_agent(request)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail that a form asked for. Where the mail server does not take it, its sender is told.
+
+        What the form changed stands, and the mail may be asked for again at once: the limit on asking counts mails
+        that went out.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:  # an SMTPException is one, too
+            logger.error("a mail (%s) was not sent: %s", template_prefix, error)
+            request = allauth_context.request
+            setattr(request, MAIL_NOT_SENT, True)
+            messages.error(request, "The mail could not be sent just now. Try again in a few minutes.")
+            ratelimit.clear(request, action="confirm_email", key=email.lower())
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Show allauth's message, but not that a mail was sent which was not."""
+        if message_template != SAYS_MAIL_SENT or not getattr(request, MAIL_NOT_SENT, False):
+            super().add_message(request, level, message_template, *args, **kwargs)

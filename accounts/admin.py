@@ -35,6 +35,7 @@ class UserAdmin(DjangoUserAdmin):
 @admin.register(Device)
 class DeviceAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "user", "network", "first_seen_at", "last_seen_at", "untrusted_at")
+    ordering = ("-last_seen_at",)
     list_select_related = ("user",)
     search_fields = ("user__email",)
 
@@ -43,6 +44,7 @@ class DeviceAdmin(ReadOnlyAdmin):
 class SignInAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "ip_address", "place", "device_name", "device_status", "verdict")
     list_filter = ("device_status", "verdict__decision")
+    ordering = ("-created_at",)
     list_select_related = ("user", "verdict")
     search_fields = ("user__email", "ip_address")
     # A session key opens its session to who reads it.
@@ -51,13 +53,21 @@ class SignInAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "sign_in", "state", "sent_at", "last_error")
+    list_display = ("created_at", "user", "state", "sent_at", "last_error")
     list_filter = ("state",)
+    list_select_related = ("sign_in__user",)
+    search_fields = ("sign_in__user__email",)
+    ordering = ("-created_at",)
+
+    @admin.display(ordering="sign_in__user")
+    def user(self, notice: Notice) -> User:
+        return notice.sign_in.user
 
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "user", "ip_address", "details")
+    ordering = ("-created_at",)
     list_filter = ("kind",)
     list_select_related = ("user",)
     search_fields = ("user__email", "ip_address")
@@ -65,5 +75,12 @@ class SecurityEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Verdict)
 class VerdictAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "sign_in", "score", "level", "decision", "action")
+    list_display = ("created_at", "user", "score", "level", "decision", "action")
     list_filter = ("decision", "action")
+    list_select_related = ("sign_in__user",)
+    search_fields = ("sign_in__user__email",)
+    ordering = ("-created_at",)
+
+    @admin.display(ordering="sign_in__user")
+    def user(self, verdict: Verdict) -> User:
+        return verdict.sign_in.user

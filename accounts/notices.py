@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -86,9 +87,11 @@ def notice_context(sign_in: SignIn) -> dict[str, Any]:
     return {
         "sign_in": sign_in,
         "user": sign_in.user,
-        "site_host": settings.SITE_HOST,
+        "site_host": urlsplit(settings.SITE_URL).netloc,
         "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
         "password_url": settings.SITE_URL + reverse("account_change_password"),
+        "reset_url": settings.SITE_URL + reverse("account_reset_password"),
+        "addresses_url": settings.SITE_URL + reverse("account_email"),
     }
 
 

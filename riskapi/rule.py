@@ -22,6 +22,7 @@ SUSPICIONS = {
     "os_changed": "The device was recognised, but its operating system is not the one it had.",
     "token_replayed": "The device showed an identity that had already been replaced, which happens when it was copied.",
 }
+NEW_DEVICE_TEXTS = {"untrusted": "This device has not signed in since the password was reset."}
 DECISIONS: dict[Level, Decision] = {"low": "allow", "medium": "challenge", "high": "deny"}
 
 
@@ -105,7 +106,7 @@ def network_of(ip: str | None) -> str | None:
 def _device_reasons(device: Device) -> Iterator[Reason]:
     # A person's first device has nothing to be new against.
     if device.status == "new" and device.reason != "first_device":
-        text = "This device has not signed in to this account before."
+        text = NEW_DEVICE_TEXTS.get(device.reason, "This device has not signed in to this account before.")
         yield Reason(code="new_device", text=text, points=NEW_DEVICE)
     if device.reason in SUSPICIONS:
         yield Reason(code="suspicious_device", text=SUSPICIONS[device.reason], points=SUSPICIOUS_DEVICE)

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django_celery_results.models import GroupResult, TaskResult
 
 from accounts.admin import ReadOnlyAdmin
+from accounts.models import User
 from workflows.models import Run, Step
 
 
@@ -24,7 +26,28 @@ class StepInline(admin.TabularInline):
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("id", "kind", "state", "sign_in", "created_at", "finished_at", "published")
+    list_display = ("created_at", "user", "state", "finished_at", "published", "id")
+    list_display_links = ("created_at", "id")
     list_filter = ("state", "kind")
+    list_select_related = ("sign_in__user",)
+    ordering = ("-created_at",)
     search_fields = ("id", "sign_in__user__email")
     inlines = (StepInline,)
+
+    @admin.display(ordering="sign_in__user")
+    def user(self, run: Run) -> User:
+        return run.sign_in.user
+
+
+class ResultAdmin(ReadOnlyAdmin):
+    """Celery's results are what workers wrote: evidence, too."""
+
+    search_fields = ("task_id",)
+    list_display = ("date_done", "task_name", "status", "task_id")
+    list_filter = ("status", "task_name")
+    ordering = ("-date_done",)
+
+
+for result in (TaskResult, GroupResult):
+    admin.site.unregister(result)
+admin.site.register(TaskResult, ResultAdmin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import SignIn
@@ -48,6 +49,9 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("workflows:run", args=[self.pk])
 
     @property
     def is_finished(self) -> bool:

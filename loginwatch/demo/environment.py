@@ -58,7 +58,7 @@ def surroundings(given: Mapping[str, str], var: Path) -> Surroundings:
         "PORT": str(port),
         "SITE_URL": f"http://{reachable(host)}:{port}",
         "LOGINWATCH_DEMO": "1",
-        "DEBUG": "1",
+        "ALLOWED_HOSTS": f"{LOOPBACK},localhost,[::1],{reachable(host)}",
         "SECRET_KEY": secret_key(var),
         "RISK_API_SECRET": risk_api_secret(var),
         "EMAIL_URL": f"maildir:///{quote(str(var / 'mail'))}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connections
 
 from loginwatch.demo import broker
@@ -79,10 +81,12 @@ def prepare_data() -> None:
     from loginwatch.demo.accounts import create_demo_accounts  # has models, so it needs the set-up
 
     try:
+        call_command("check", stdout=io.StringIO())
+    except SystemCheckError as refused:
+        raise CannotStart(f"The system checks refuse these settings.\n{refused}") from refused
+    try:
         call_command("migrate", interactive=False, verbosity=0)
         create_demo_accounts()
-        if not settings.DEBUG:
-            call_command("collectstatic", interactive=False, verbosity=0)
     except (CommandError, DatabaseError) as error:
         raise CannotStart(f"The database could not be prepared: {' '.join(str(error).split())}") from error
     finally:

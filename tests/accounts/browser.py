@@ -98,3 +98,11 @@ def found(sign_in: SignIn) -> tuple[str, str]:
 
 def later(**delta: float) -> time_machine.travel:
     return time_machine.travel(timezone.now() + timedelta(**delta))
+
+
+def signed_in(user: User) -> Browser:
+    """Who has given the password twice: to sign in, and again to change the account."""
+    browser = Browser()
+    assert browser.post(LOGIN, {"login": user.username, "password": PASSWORD}).status_code == 302
+    assert browser.post("/accounts/reauthenticate/", {"password": PASSWORD}).status_code == 302
+    return browser

@@ -56,7 +56,7 @@ def test_who_exists_and_who_does_not_looks_the_same(alice: User) -> None:
 
     csrf_token = re.compile(r'name="csrfmiddlewaretoken" value="\w+"')
     assert csrf_token.sub("", of_alice) == csrf_token.sub("", of_nobody)
-    assert "are not correct" in of_alice
+    assert "is not correct" in of_alice
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_after_five_failures_an_account_takes_no_attempt_for_five_minutes(admin:
     owner = Browser()
     refused = owner.post(path, {field: "ADMIN", "password": PASSWORD})
     assert refused.status_code == 200
-    assert "Too many failed login attempts. Try again later." in refused.content.decode()
+    assert "Too many sign-ins have failed. Try again in a few minutes." in refused.content.decode()
     assert SecurityEvent.objects.count() == 5
 
     with later(minutes=5, seconds=1):

@@ -63,7 +63,7 @@ def test_clients_without_an_address_share_one_limit(alice: User) -> None:
         Browser(ip="").post(LOGIN, {"login": f"person-{n}", "password": "wrong"})
 
     refused = Browser(ip="unix:").post(LOGIN, {"login": "alice", "password": PASSWORD})
-    assert "Too many failed login attempts" in refused.content.decode()
+    assert "Too many sign-ins have failed" in refused.content.decode()
     Browser(ip=HOME).sign_in(alice)
 
 

@@ -58,7 +58,7 @@ def test_a_user_name_is_never_an_address_nor_markup(db: None, name: str) -> None
 
 
 def test_a_user_name_is_taken_in_any_case(alice: User) -> None:
-    assert "A user with that username already exists." in refusals(Browser(), username="ALICE")
+    assert "Someone has signed up with this user name already." in refusals(Browser(), username="ALICE")
 
 
 def test_an_address_that_is_taken_in_any_case_makes_no_account_and_tells_only_its_owner(alice: User) -> None:
