@@ -22,6 +22,9 @@ graceful_timeout = 8
 # A user agent of 10 kB, which some send, is taken and cut instead of being refused.
 limit_request_field_size = 16_384
 
+# Which proxies are believed, and how many, is TRUSTED_PROXY_COUNT's business alone.
+secure_scheme_headers: dict[str, str] = {}
+
 # The socket for `gunicornc` would be one file of the user, shared with every other gunicorn of theirs.
 control_socket_disable = True
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from accounts.devices import untrust_devices
 from accounts.forms import AdminSignInForm
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+from accounts.sign_ins import follow_session
 
 admin.site.login_form = AdminSignInForm
 
@@ -30,6 +35,24 @@ class UserAdmin(DjangoUserAdmin):
     add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
     ordering = ("email",)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Another person's password is set when the account is in wrong hands: like a reset, it ends all trust."""
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            user = User.objects.get(pk=id)
+            if user == request.user:
+                follow_session(request)
+            else:
+                untrust_devices(user)
+        return response
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Who may delete an account deletes its evidence with it, which nobody may delete by itself."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        read_only = [model for model, kind in admin.site._registry.items() if isinstance(kind, ReadOnlyAdmin)]
+        evidence = {str(model._meta.verbose_name) for model in read_only}
+        return deleted, counts, needed - evidence, protected
 
 
 @admin.register(Device)

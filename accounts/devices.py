@@ -50,6 +50,11 @@ def untrust_devices(user: User) -> None:
         Device.objects.filter(user=user).update(untrusted_at=timezone.now())
 
 
+def untrust_device(device: Device) -> None:
+    """End the trust in one device: its next sign-in is told to the person again."""
+    Device.objects.filter(pk=device.pk).update(untrusted_at=timezone.now())
+
+
 def _recognise_undecided(user_id: int, sign_ins: QuerySet[SignIn]) -> None:
     """Decide those of ``sign_ins`` that the person has undecided, oldest first.
 

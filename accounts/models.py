@@ -36,7 +36,9 @@ class Device(models.Model):
     browser = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
-    untrusted_at = models.DateTimeField(null=True, help_text="a password reset ends the trust in every device")
+    untrusted_at = models.DateTimeField(
+        null=True, help_text="a password reset or a denied sign-in ended the trust in it"
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 
@@ -62,7 +64,7 @@ class SignIn(models.Model):
         NO_MATCH = "no_match", "it brought no cookie, and nothing like it signed in lately"
         OS_CHANGED = "os_changed", "it brought the cookie of a device with another operating system"
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
-        UNTRUSTED = "untrusted", "the password was reset since this device signed in last"
+        UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in that was denied"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins")
     created_at = models.DateTimeField(default=timezone.now)

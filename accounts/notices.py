@@ -21,7 +21,8 @@ State = Notice.State
 
 # A notice that was handed over is tried until it is this old; later it would alarm more than help.
 DELIVER_WITHIN = timedelta(hours=24)
-FIRST_DELAY = timedelta(minutes=1)
+# Longer than a round of deliveries may take (workflows/periodic.py): it is also the claim on a notice.
+FIRST_DELAY = timedelta(minutes=3)
 LONGEST_DELAY = timedelta(hours=1)
 
 
@@ -111,10 +112,18 @@ def give_up(notice: Notice, error: str) -> None:
 
 
 def deliver_due_notices(most: int = 50) -> list[Notice]:
-    """Try the mails that were handed over and are due; returns those that went out."""
+    """Try the mails that were handed over and are due, until the mail server is away; returns those that went out."""
     due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
-    candidates = due.select_related("sign_in__user").order_by("next_attempt_at")[:most]
-    return [notice for notice in candidates if _claim_attempt(notice) and _deliver(notice)]
+    delivered = []
+    for notice in due.select_related("sign_in__user").order_by("next_attempt_at")[:most]:
+        if not _claim_attempt(notice):
+            continue
+        try:
+            if _deliver(notice):
+                delivered.append(notice)
+        except MailServerAway:
+            break
+    return delivered
 
 
 def _claim_attempt(notice: Notice) -> bool:
@@ -137,6 +146,6 @@ def _deliver(notice: Notice) -> bool:
             give_up(notice, str(error))
         else:
             Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
-        return False
+        raise
     mark_sent(notice)
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
@@ -24,6 +25,8 @@ def record_sign_in(request: HttpRequest, user: User) -> SignIn:
     The browser gets a new device id with the response (``DeviceCookieMiddleware``).
     """
     device_id = device_cookies.new_id()
+    if not request.session.session_key:  # it was another person's and has been emptied; it gets its key when saved
+        request.session.save()
     with transaction.atomic():
         sign_in = SignIn.objects.create(
             user=user,
@@ -59,7 +62,13 @@ def record_failed_sign_in(request: HttpRequest | None, credentials: dict[str, An
 
 
 def _user_named(name: str) -> User | None:
-    """Whose name this is in any case; the database lowers both sides, as SQLite and Python differ beyond ASCII."""
+    """Whose name or confirmed address this is, in any case.
+
+    The database lowers both sides, as SQLite and Python differ beyond ASCII.
+    """
     lowered = Lower(Value(name))
     users = User.objects.alias(lower_email=Lower("email"), lower_username=Lower("username"))
-    return users.filter(Q(lower_email=lowered) | Q(lower_username=lowered)).first()
+    if user := users.filter(Q(lower_email=lowered) | Q(lower_username=lowered)).first():
+        return user
+    address = EmailAddress.objects.filter(email=name.lower(), verified=True).select_related("user").first()
+    return address.user if address else None

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
-from accounts import security_log
+from accounts import devices, security_log
 from accounts.models import SecurityEvent, SignIn, Verdict
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,9 @@ def _action_for(decision: str) -> Verdict.Action:
 def _act(sign_in: SignIn, verdict: Verdict) -> None:
     details = {"verdict": verdict.decision, "score": verdict.score}
     security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
+    if verdict.decision == Verdict.Decision.DENY and sign_in.device:
+        # The browser keeps its cookie: the next sign-in with it shall be no less suspect.
+        devices.untrust_device(sign_in.device)
     logger.warning("sign-in %s: the risk service says %s (%s)", sign_in.pk, verdict.decision, verdict.score)
     if verdict.action == Verdict.Action.SESSION_ENDED:
         end_session(sign_in)

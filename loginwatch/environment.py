@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -139,6 +139,17 @@ def read_env_file(path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             environ.Env.read_env(path)
+
+
+def broker_options(url: str) -> tuple[str, dict[str, str]]:
+    """A broker's URL as kombu takes it, and its transport options: a Sentinel's master stands in the URL's query.
+
+    ``sentinel://host:26379/0?master_name=mymaster``
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "sentinel":
+        return url, {}
+    return parts._replace(query="").geturl(), dict(parse_qsl(parts.query))
 
 
 def _flag(value: str) -> bool:

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 from kombu import Queue
 
 from loginwatch.demo.running import running_demo_env_file, var_dir
-from loginwatch.environment import Environment, read_env_file
+from loginwatch.environment import Environment, broker_options, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = var_dir()
@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "loginwatch.middleware.HostPortMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -142,7 +143,6 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_USERNAME_VALIDATORS = "accounts.usernames.validators"
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 # --- The browser ------------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = DEVICE_COOKIE_SECURE = SERVED_OVER_HTTPS
@@ -200,9 +200,9 @@ RISK_API_TIMEOUT = env.seconds("RISK_API_TIMEOUT", default=5.0, least=0.1, most=
 REDIS_URL = env.broker_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # --- Celery -----------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", REDIS_URL)
+CELERY_BROKER_URL, BROKER_OPTIONS = broker_options(env.broker_url("CELERY_BROKER_URL", REDIS_URL))
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30, **BROKER_OPTIONS}
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 30 * 24 * 3600

@@ -22,7 +22,9 @@ SUSPICIONS = {
     "os_changed": "The device was recognised, but its operating system is not the one it had.",
     "token_replayed": "The device showed an identity that had already been replaced, which happens when it was copied.",
 }
-NEW_DEVICE_TEXTS = {"untrusted": "This device has not signed in since the password was reset."}
+NEW_DEVICE_TEXTS = {
+    "untrusted": "This device has lost its trust: the password was reset, or a sign-in from it was denied."
+}
 DECISIONS: dict[Level, Decision] = {"low": "allow", "medium": "challenge", "high": "deny"}
 
 

@@ -13,11 +13,12 @@ from django.core import mail
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 from django.views import defaults
 from django.views.csrf import csrf_failure
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import SignIn, User, Verdict
+from accounts.models import Notice, SignIn, User, Verdict
 from accounts.sign_ins import SESSION_KEY
 from tests.conftest import PASSWORD
 from tests.markup import Page, words
@@ -80,8 +81,15 @@ def page_of(client: Client, address: str, *, status: int = 200, **more: Any) -> 
     return Page(response.content.decode())
 
 
-def panel_of(client: Client, run: Run) -> Page:
-    return page_of(client, reverse("workflows:run-panel", args=[run.pk]), headers={"HX-Request": "true"})
+def panel_of(client: Client, run: Run, query: str = "") -> Page:
+    address = reverse("workflows:run-panel", args=[run.pk]) + query
+    return page_of(client, address, headers={"HX-Request": "true"})
+
+
+def announced(client: Client, run: Run, *, seen: str) -> list[str]:
+    """What a page that saw the run in the state ``seen`` is told by the next answer to its polling."""
+    page = panel_of(client, run, f"?seen={seen}")
+    return [words(e.text) for e in page.elements if e.attributes.get("id") == "run-announcement"]
 
 
 # --- Signing in ------------------------------------------------------------------------------------------
@@ -145,7 +153,9 @@ def test_a_run_is_polled_until_it_is_finished(alice: User, make_run: Callable[..
     for address in (reverse("workflows:security"), reverse("workflows:run", args=[run.pk])):
         page = page_of(client, address)
         root = page.find("div", id="run-panel").attributes
-        assert (root["hx-get"], root["hx-trigger"], root["hx-swap"]) == (panel, "every 1s", "outerHTML")
+        assert root["hx-get"].startswith(f"{panel}?seen=queued&beside=")
+        assert (root["hx-trigger"], root["hx-swap"]) == ("every 1s", "outerHTML")
+        assert "Refresh" in page.find("noscript").text
         assert [e.attributes["href"] for e in page.elements if e.text == "Refresh"] == [address]
     assert "hx-get" in panel_of(client, run).find("div", id="run-panel").attributes
     finish(run)
@@ -155,17 +165,58 @@ def test_a_run_is_polled_until_it_is_finished(alice: User, make_run: Callable[..
         assert "Refresh" not in page.text
 
 
-def test_only_the_end_of_a_run_is_announced(alice: User, make_run: Callable[..., Run]) -> None:
+def test_a_run_whose_mail_follows_is_polled_slowly(alice: User, make_run: Callable[..., Run]) -> None:
+    run = make_run(alice)
+    result = {"notice": "handed_over", "id": 1, "error": "[Errno 111] Connection refused"}
+    for name in Step.Name:
+        do(run, name, result=result if name == Step.Name.NOTIFY_USER else None)
+    notice = Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
+    finish(run, Run.State.DEGRADED)
+    page = panel_of(signed_in(alice), run)
+    assert page.find("div", id="run-panel").attributes["hx-trigger"] == "every 30s"
+    assert "The mail will be sent when the mail server is back." in page.text
+    assert "Notify the user mail follows The mail server is away" in page.text
+    assert "Errno" not in page.html
+    Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
+    finish(run)
+    page = panel_of(signed_in(alice), run)
+    assert page.values("hx-trigger") == []
+    assert "Notify the user succeeded Mail sent when the mail server was back" in page.text
+
+
+def test_each_change_of_a_run_is_announced_once(alice: User, make_run: Callable[..., Run]) -> None:
     run = make_run(alice)
     client = signed_in(alice, run)
-    assert page_of(client, reverse("workflows:security")).find("p", role="status").text == ""
-    assert panel_of(client, run).values("hx-swap-oob") == []
+    page = page_of(client, reverse("workflows:security"))
+    assert page.find("p", id="run-announcement").attributes["role"] == "status"
+    assert page.find("p", id="run-announcement").text == ""
+    assert announced(client, run, seen="queued") == []
+    finish(run, Run.State.RETRYING)
+    (announcement,) = announced(client, run, seen="queued")
+    assert announcement.startswith("The run is retrying. Something could not be reached.")
+    assert announced(client, run, seen="retrying") == []
     judge(run)
     finish(run)
-    announcement = panel_of(client, run).find("p", id="run-announcement")
-    assert announcement.attributes["hx-swap-oob"] == "innerHTML"
-    assert words(announcement.text) == "The run has ended: succeeded. Verdict: challenge, score 55."
-    assert page_of(client, reverse("workflows:security")).find("p", role="status").text == ""
+    (announcement,) = announced(client, run, seen="retrying")
+    assert announcement == "The run has ended: succeeded. Every step is done. Verdict: unusual, score 55."
+    assert page_of(client, reverse("workflows:security")).find("p", id="run-announcement").text == ""
+
+
+def test_the_row_and_the_facts_of_a_run_come_with_its_panel(alice: User, make_run: Callable[..., Run]) -> None:
+    run = make_run(alice)
+    client = signed_in(alice, run)
+    for address, tag, beside in (
+        (reverse("workflows:security"), "tr", f"row-{run.pk}"),
+        (reverse("workflows:run", args=[run.pk]), "dl", "run-facts"),
+    ):
+        finish(run, Run.State.RUNNING)
+        page = page_of(client, address)
+        assert "running" in page.find(tag, id=beside).text
+        finish(run)
+        answer = page_of(client, page.find("div", id="run-panel").attributes["hx-get"], headers={"HX-Request": "true"})
+        assert "succeeded" in answer.find(tag, id=beside).text
+        assert answer.find(tag, id=beside).attributes["hx-swap-oob"] == "true"
+        assert answer.faults == [] and answer.values("hx-get") == []
 
 
 def test_the_steps_tell_how_they_stand(alice: User, make_run: Callable[..., Run]) -> None:
@@ -175,17 +226,27 @@ def test_the_steps_tell_how_they_stand(alice: User, make_run: Callable[..., Run]
     do(run, Step.Name.SAVE_EVENT, result={"event": 1})
     text = panel_of(signed_in(alice), run).text
     assert "Check the device succeeded New device: it brought no cookie, and nothing like it signed in lately" in text
-    assert "Notify the user retrying 2 attempts [Errno 111] Connection refused" in text
+    assert "Notify the user retrying 2 attempts The mail server did not answer; it will be tried again." in text
     assert "Save the event succeeded Written to the security log" in text
     assert "Ask the risk service waiting" in text
     assert "2 of 5 steps done" in text
 
 
-def test_an_error_is_shown_as_text(alice: User, make_run: Callable[..., Run]) -> None:
+def test_what_the_system_said_is_for_staff_and_shown_as_text(
+    alice: User, admin: User, make_run: Callable[..., Run]
+) -> None:
     run = make_run(alice, browser="<b>Firefox", os="Linux", device_status="new")
+    do(run, Step.Name.NOTIFY_USER, result={"notice": "refused", "id": 1, "error": "550 /var/mail is full"})
     do(run, Step.Name.POST_TO_RISK_API, state=Step.State.FAILED, error="<script>alert(1)</script>")
     finish(run, Run.State.FAILED)
-    page = page_of(signed_in(alice, run), reverse("workflows:security"))
+    addresses = [reverse(f"workflows:{view}", args=[run.pk]) for view in ("run", "run-panel", "run-json")]
+    for address in addresses:
+        told = signed_in(alice, run).get(address).content.decode()
+        assert "alert(1)" not in told and "/var/mail" not in told
+        assert "This step failed for good; the operators can see why." in told
+        told = signed_in(admin).get(address).content.decode()
+        assert "alert(1)" in told and "/var/mail" in told
+    page = page_of(signed_in(admin), addresses[0])
     assert "<script>alert(1)</script>" in page.text
     assert "<b>Firefox on Linux" in page.text
 
@@ -195,7 +256,7 @@ def test_a_verdict_explains_itself(alice: User, make_run: Callable[..., Run]) ->
     judge(run)
     finish(run)
     text = panel_of(signed_in(alice), run).text
-    assert "Verdict: challenge" in text
+    assert "Verdict: unusual" in text
     assert "Score 55 of 100, medium risk" in text
     assert "What was done: flagged for the operators." in text
     for reason in REASONS:
@@ -245,6 +306,8 @@ def test_staff_are_told_whose_run_it_is(alice: User, admin: User, make_run: Call
     address = reverse("workflows:run", args=[run.pk])
     assert "alice (alice@example.com) signed in on" in page_of(signed_in(admin), address).text
     assert "You signed in on" in page_of(signed_in(alice), address).text
+    assert "Back to your sign-ins" in page_of(signed_in(alice), address).text
+    assert "your" not in page_of(signed_in(admin), address).find("main").text.lower()
 
 
 def test_a_page_whose_session_was_ended_is_loaded_again(alice: User, make_run: Callable[..., Run]) -> None:
@@ -330,6 +393,34 @@ def test_who_signs_up_is_sent_a_link_that_works(client: Client, db: None) -> Non
     assert letter.body.startswith("Hello oneil,\n") and "&" not in letter.body
     (link,) = [line for line in letter.body.splitlines() if line.startswith("http://testserver/")]
     assert "o'neil@example.com" in page_of(client, link).text
+
+
+def test_a_link_that_was_used_leads_to_the_sign_in(client: Client, db: None) -> None:
+    page = page_of(client, reverse("account_confirm_email", args=["no-such-key"]))
+    assert "If you have confirmed already, sign in." in page.text
+
+
+@pytest.mark.parametrize("name", ["email_changed", "email_confirm", "email_deleted", "password_changed",
+                                  "password_reset", "password_set"])  # fmt: skip
+def test_changes_to_an_account_are_told_in_plain_text(name: str, alice: User) -> None:
+    context = {
+        "user": alice, "current_site": {"name": "Loginwatch", "domain": "testserver"}, "timestamp": timezone.now(),
+        "ip": "192.0.2.1", "user_agent": "A & B", "from_email": "o'neil@example.com", "to_email": "b@example.com",
+        "deleted_email": "o'neil@example.com",
+    }  # fmt: skip
+    body = render_to_string(f"account/email/{name}_message.txt", context).strip()
+    assert body.startswith("Hello alice,\n") and body.endswith("\n\nLoginwatch")
+    assert "Browser:    A & B" in body and "If it was not you, choose a new password at once" in body
+    assert "&#" not in body and "email " not in body
+    assert len(render_to_string(f"account/email/{name}_subject.txt").splitlines()) == 1
+
+
+def test_a_changed_password_is_told_on_the_page(alice: User) -> None:
+    client = Client()
+    client.post(reverse("account_login"), {"login": "alice", "password": PASSWORD})
+    form = {"oldpassword": PASSWORD, "password1": "quite another one", "password2": "quite another one"}
+    response = client.post(reverse("account_change_password"), form, follow=True)
+    assert "Your password is changed. Other browsers are signed out." in Page(response.content.decode()).text
 
 
 def test_signing_up_twice_and_resetting_what_is_not_there_say_what_to_do(client: Client, alice: User) -> None:

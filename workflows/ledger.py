@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -23,6 +24,12 @@ from workflows.models import Run, Step
 
 State = Step.State
 Result: TypeAlias = dict[str, Any]
+
+TIME_LIMIT_REACHED = "it reached its time limit"
+# Seconds after which a step that reached its soft time limit is tried again.
+TIME_LIMIT_DELAY = 10.0
+# How often a step's process may be killed before the step is taken for the cause.
+MOST_CUT_OFF = 5
 
 
 class StepTaken(Exception):
@@ -57,12 +64,15 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
     step = _begin(run_id, name)
     if step.state == State.SUCCEEDED:
         return _recorded(step)
-    with transaction.atomic():
-        locked = Step.objects.select_for_update().get(pk=step.pk)
-        if locked.state == State.SUCCEEDED:
-            return _recorded(locked)
-        result = act(step)
-        _complete(locked, result)
+    try:
+        with transaction.atomic():
+            locked = Step.objects.select_for_update().get(pk=step.pk)
+            if locked.state == State.SUCCEEDED:
+                return _recorded(locked)
+            result = act(step)
+            _complete(locked, result)
+    except SoftTimeLimitExceeded as limit:
+        raise TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY) from limit
     return result
 
 
@@ -87,6 +97,10 @@ def outside(
     except TryAgain as again:
         _note_retry(step, again)
         raise
+    except SoftTimeLimitExceeded as limit:
+        later = TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY)
+        _note_retry(step, later)
+        raise later from limit
     with transaction.atomic():
         if note:
             note(step, result)
@@ -94,17 +108,23 @@ def outside(
     return result
 
 
-def note_interrupted(run_id: UUID, name: Step.Name, again: TryAgain) -> None:
-    """The attempt at the step that this process holds was cut off; it gives the step back."""
-    if step := Step.objects.filter(run=run_id, name=name).first():
-        _note_retry(step, again)
+def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
+    """The step failed for good, and its run with it. A step that is done stays done."""
+    with transaction.atomic():
+        failed = Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED)
+        if failed.update(state=State.FAILED, error=error, finished_at=timezone.now(), leased_until=None):
+            runs.fail_run(run_id)
 
 
-def record_failure(run_id: UUID, name: Step.Name, error: str) -> None:
-    """The step failed for good. A step that is done stays done."""
-    Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED).update(
-        state=State.FAILED, error=error, finished_at=timezone.now(), leased_until=None
-    )
+def may_go_on(run_id: UUID) -> bool:
+    """The run stands still: an attempt that still counts as running was killed. Too many, and its step has failed."""
+    free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
+    killed = Step.objects.filter(free, run=run_id, state=State.RUNNING)
+    killed.update(cut_off=F("cut_off") + 1)
+    hopeless = killed.filter(cut_off__gte=MOST_CUT_OFF).values_list("name", flat=True)
+    for name in list(hopeless):
+        fail_step(run_id, Step.Name(name), f"its process was killed {MOST_CUT_OFF} times")
+    return not Run.objects.filter(pk=run_id, state=Run.State.FAILED).exists()
 
 
 def result_of(run: Run, name: Step.Name) -> Result:
@@ -148,11 +168,12 @@ def _complete(step: Step, result: Result) -> None:
 
 
 def _note_retry(step: Step, again: TryAgain) -> None:
+    """Until it is tried again the step stays taken: another copy of its message must not come earlier."""
+    retry_at = timezone.now() + timedelta(seconds=again.delay)
     with transaction.atomic():
-        Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts).update(
-            state=State.RETRYING, error=again.reason, leased_until=None
-        )
-        runs.mark_retrying(step.run_id, timezone.now() + timedelta(seconds=again.delay))
+        held = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts)
+        if held.update(state=State.RETRYING, error=again.reason, leased_until=retry_at):
+            runs.mark_retrying(step.run_id, retry_at)
 
 
 def _recorded(step: Step) -> Result:

@@ -81,7 +81,8 @@ class Step(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(null=True, help_text="when it was first attempted")
     finished_at = models.DateTimeField(null=True)
-    leased_until = models.DateTimeField(null=True, help_text="until then, whoever claimed it is acting outside")
+    cut_off = models.PositiveIntegerField(default=0, help_text="attempts whose process ended without a word")
+    leased_until = models.DateTimeField(null=True, help_text="until then nobody else may attempt it")
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
 

@@ -8,24 +8,44 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import SignIn, Verdict
+from accounts.models import Notice, SignIn, Verdict
 from workflows.models import Run, Step
 
 NOTICES = {
     "not_needed": "no mail needed",
     "sent": "mail sent",
+    "sent_late": "mail sent when the mail server was back",
     "handed_over": "the mail server is away, the mail will follow",
     "refused": "the mail server refused the mail",
+    "given_up": "the mail could not be sent",
 }
+# What a notify_user that is done, but whose mail is not sent, is called instead of "succeeded".
+UNSENT = {"handed_over": "mail follows", "refused": "mail refused", "given_up": "mail not sent"}
 RUNS = {
     Run.State.QUEUED: "It waits for a worker.",
     Run.State.RUNNING: "It is under way.",
-    Run.State.RETRYING: "Something could not be reached; it is tried again without your doing.",
+    Run.State.RETRYING: "Something could not be reached. It will be tried again; you need not do anything.",
     Run.State.SUCCEEDED: "Every step is done.",
-    Run.State.DEGRADED: "Every step is done, but the mail has not reached its mail server.",
+    Run.State.DEGRADED: "Every step is done, but the mail could not be sent.",
     Run.State.FAILED: "A step failed for good. Nothing more happens by itself.",
     Run.State.CANCELLED: "It was stopped before its end.",
 }
+MAIL_FOLLOWS = "The mail will be sent when the mail server is back."
+VERDICTS = {
+    Verdict.Decision.ALLOW: "looks fine",
+    Verdict.Decision.CHALLENGE: "unusual",
+    Verdict.Decision.DENY: "looks wrong",
+}
+# What is told of an error to those who do not run this site.
+AWAY: dict[str, str] = {
+    Step.Name.NOTIFY_USER: "The mail server did not answer; it will be tried again.",
+    Step.Name.POST_TO_RISK_API: "The risk service did not answer; it will be tried again.",
+}
+INTERRUPTED = "This step was interrupted; it will be tried again."
+FAILED = "This step failed for good; the operators can see why."
+# How often a page asks how a run stands.
+POLLS = {Run.State.QUEUED: "1s", Run.State.RUNNING: "1s", Run.State.RETRYING: "5s"}
+POLL_FOR_MAIL = "30s"
 # The longest error that a page shows; the whole of it is in the JSON and in the admin.
 ERROR_LENGTH = 200
 
@@ -46,38 +66,58 @@ class ShownStep:
 
 @dataclass(frozen=True)
 class ShownRun:
-    """``steps`` by their names; ``says`` is a sentence."""
+    """``steps`` by their names; ``says`` is sentences; ``poll`` is "1s", or "" where nothing more happens."""
 
     steps: dict[str, ShownStep]
     done: int
     total: int
     says: str
+    poll: str
 
 
-def show_run(run: Run) -> ShownRun:
+def show_run(run: Run, *, staff: bool) -> ShownRun:
     """``run`` with its steps, as a page draws them."""
     now = timezone.now()
     steps = list(run.steps.all())
+    mail_follows = run.state == Run.State.DEGRADED and _notice_state_of(run) == Notice.State.HANDED_OVER
     return ShownRun(
-        steps={step.name: show_step(step, run_is_finished=run.is_finished, now=now) for step in steps},
+        steps={step.name: show_step(step, run=run, staff=staff, now=now) for step in steps},
         done=sum(step.state == Step.State.SUCCEEDED for step in steps),
         total=len(steps),
-        says=RUNS[Run.State(run.state)],
+        says=MAIL_FOLLOWS if mail_follows else RUNS[Run.State(run.state)],
+        poll=POLL_FOR_MAIL if mail_follows else POLLS.get(Run.State(run.state), ""),
     )
 
 
-def show_step(step: Step, *, run_is_finished: bool, now: datetime) -> ShownStep:
-    never_reached = run_is_finished and step.state == Step.State.WAITING
+def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
+    result = _result_by_now(step, run)
+    unsent = UNSENT.get(str(result.get("notice")), "")
+    never_reached = run.is_finished and step.state == Step.State.WAITING
     return ShownStep(
         name=step.name,
         title=step.get_name_display(),
-        state=step.state,
-        state_word="not reached" if never_reached else step.get_state_display(),
+        state="degraded" if unsent else step.state,
+        state_word=unsent or ("not reached" if never_reached else step.get_state_display()),
         duration=_duration_of(step, now),
         attempts=_attempts_of(step),
-        says=says_of_result(step.name, step.result or {}),
-        error=_error_of(step),
+        says=says_of_result(step.name, result),
+        error=_cut(error_for(step, staff=staff)),
     )
+
+
+def error_for(step: Step, *, staff: bool) -> str:
+    """Why ``step`` is tried again or failed, or what went wrong before it was done; "" where there is no error.
+
+    Staff are told what the system said, whole; everybody else a sentence.
+    """
+    if staff:
+        return _raw_error_of(step)
+    match step.state:
+        case Step.State.RETRYING:
+            return AWAY.get(step.name, INTERRUPTED)
+        case Step.State.FAILED:
+            return FAILED
+    return ""
 
 
 def says_of_result(name: str, result: dict[str, Any]) -> str:
@@ -93,10 +133,17 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
         case Step.Name.SAVE_EVENT:
             return "written to the security log"
         case Step.Name.POST_TO_RISK_API:
-            return f"{_label(Verdict.Decision.choices, result.get('decision'))}, score {result.get('score')}"
+            return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
+        case Step.Name.POST_PROCESS if result.get("action") == Verdict.Action.NOTHING:
+            return "nothing needed to be done"
         case Step.Name.POST_PROCESS:
             return _label(Verdict.Action.choices, result.get("action"))
     return ""
+
+
+def verdict_in_words(decision: object) -> str:
+    """What the pages call allow, challenge and deny."""
+    return _label([(code.value, word) for code, word in VERDICTS.items()], decision)
 
 
 def duration_in_words(seconds: float) -> str:
@@ -127,13 +174,29 @@ def _attempts_of(step: Step) -> str:
     return f"attempt {step.attempts}" if step.state == Step.State.RUNNING else f"{step.attempts} attempts"
 
 
-def _error_of(step: Step) -> str:
-    """Why it is tried again or failed; of a step that is done, what its result says went wrong."""
+def _raw_error_of(step: Step) -> str:
     if step.state in (Step.State.RETRYING, Step.State.FAILED):
-        error = step.error
-    else:
-        error = str((step.result or {}).get("error", ""))
+        return step.error
+    return str((step.result or {}).get("error", ""))
+
+
+def _cut(error: str) -> str:
     return error if len(error) <= ERROR_LENGTH else error[: ERROR_LENGTH - 1] + "…"
+
+
+def _result_by_now(step: Step, run: Run) -> dict[str, Any]:
+    """What the step returned; of a mail that it handed over, what has become of it since."""
+    result: dict[str, Any] = step.result or {}
+    if result.get("notice") != "handed_over":
+        return result
+    since = {Notice.State.SENT: "sent_late", Notice.State.GIVEN_UP: "given_up"}
+    state = _notice_state_of(run)
+    return result | {"notice": since.get(state, "handed_over") if state else "handed_over"}
+
+
+def _notice_state_of(run: Run) -> Notice.State | None:
+    notice: Notice | None = getattr(run.sign_in, "notice", None)
+    return Notice.State(notice.state) if notice else None
 
 
 def _label(choices: list[tuple[str, str]], code: object) -> str:

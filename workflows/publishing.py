@@ -48,10 +48,9 @@ def publish(run_id: UUID) -> bool:
 
 def _connection() -> Connection:
     """A connection that gives up soon: the sign-in that publishes is waiting for its page."""
-    connection: Connection = current_app.connection_for_write(
-        transport_options={
-            "socket_connect_timeout": settings.PUBLISH_TIMEOUT,
-            "socket_timeout": settings.PUBLISH_TIMEOUT,
-        }
-    )
+    seconds = settings.PUBLISH_TIMEOUT
+    redis = {"socket_connect_timeout": seconds, "socket_timeout": seconds}
+    amqp = {"read_timeout": seconds, "write_timeout": seconds}
+    options = amqp if current_app.conf.broker_url.startswith("amqp") else redis
+    connection: Connection = current_app.connection_for_write(connect_timeout=seconds, transport_options=options)
     return connection

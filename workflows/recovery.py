@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from workflows import publishing
+from workflows import ledger, publishing
 from workflows.models import Run
 
 # How long a recovery that dies between claiming a run and publishing it keeps others from it.
@@ -26,6 +26,8 @@ def recover_runs(*, everything: bool = False, most: int = 500) -> int:
     recovered = 0
     for run_id, recover_at in stalled.order_by("recover_at").values_list("pk", "recover_at")[:most]:
         if not _claim(run_id, recover_at):
+            continue
+        if not ledger.may_go_on(run_id):
             continue
         if not publishing.publish(run_id):
             break

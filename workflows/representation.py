@@ -6,10 +6,11 @@ from typing import Any
 
 from accounts.models import SignIn
 from workflows.models import Run, Step
+from workflows.presentation import error_for
 
 
-def run_as_dict(run: Run) -> dict[str, Any]:
-    """Times are datetimes in UTC, or None for what has not happened."""
+def run_as_dict(run: Run, *, staff: bool) -> dict[str, Any]:
+    """Times are datetimes in UTC, or None for what has not happened. What the system says of errors is for staff."""
     return {
         "id": run.pk,
         "kind": run.kind,
@@ -19,7 +20,7 @@ def run_as_dict(run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "published": run.published,
         "sign_in": _sign_in_as_dict(run.sign_in),
-        "steps": [_step_as_dict(step) for step in run.steps.all()],
+        "steps": [_step_as_dict(step, staff=staff) for step in run.steps.all()],
     }
 
 
@@ -47,13 +48,17 @@ def _sign_in_as_dict(sign_in: SignIn) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(step: Step) -> dict[str, Any]:
+def _step_as_dict(step: Step, *, staff: bool) -> dict[str, Any]:
     return {
         "name": step.name,
         "state": step.state,
         "attempts": step.attempts,
         "started_at": step.started_at,
         "finished_at": step.finished_at,
-        "result": step.result,
-        "error": step.error,
+        "result": step.result if staff else _without_error(step.result),
+        "error": error_for(step, staff=staff),
     }
+
+
+def _without_error(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    return result and {name: value for name, value in result.items() if name != "error"}

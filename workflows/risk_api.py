@@ -12,11 +12,15 @@ from django.utils import timezone
 from pydantic import BaseModel, Field, ValidationError
 from standardwebhooks import Webhook
 
-from accounts import security_log
 from accounts.models import SignIn
 
 # Far more than an assessment has; what is longer is not one.
 LONGEST_ANSWER = 64 * 1024
+# What is wrong with the request stays wrong: bad, too large, of another type or version. Anything else may pass, also
+# a 401 (a clock or a secret is put right) or a 404 (the service is being deployed).
+FINAL = {400, 413, 415, 422}
+# No control characters: a database or a page may not take them.
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
 class RiskApiAway(Exception):
@@ -35,35 +39,35 @@ class RiskApiRefused(Exception):
 
 
 class Reason(BaseModel):
-    code: str = Field(max_length=64)
-    text: str = Field(max_length=500)
-    points: int
+    code: str = Field(max_length=64, pattern=PRINTABLE)
+    text: str = Field(max_length=500, pattern=PRINTABLE)
+    points: int = Field(ge=0, le=100)
 
 
 class Assessment(BaseModel, strict=True):
     version: Literal[1]
-    id: str = Field(min_length=1, max_length=64)
+    id: str = Field(min_length=1, max_length=64, pattern=PRINTABLE)
     score: int = Field(ge=0, le=100)
     level: Literal["low", "medium", "high"]
     decision: Literal["allow", "challenge", "deny"]
     reasons: list[Reason] = Field(max_length=50)
 
 
-def assess(sign_in: SignIn, *, key: str) -> dict[str, Any]:
+def assess(sign_in: SignIn, recent_failures: int, *, key: str) -> dict[str, Any]:
     """The service's assessment: id, score (0 to 100), level, decision, reasons.
 
     ``key`` is the Idempotency-Key: asking twice with the same one gives the same assessment. Raises RiskApiAway
     or RiskApiRefused.
     """
-    body = json.dumps(_facts(sign_in)).encode()
+    body = json.dumps(_facts(sign_in, recent_failures)).encode()
     try:
         status, headers, answer = _post(body, key)
     except httpx.HTTPError as error:
         raise RiskApiAway(f"the risk service did not answer: {error or type(error).__name__}") from error
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        raise RiskApiAway(f"the risk service answered {status}", _retry_after(headers))
+    if status in FINAL:
+        raise RiskApiRefused(f"the risk service answered {status}: {_text(answer)}")
     if status not in (httpx.codes.OK, httpx.codes.CREATED):
-        raise RiskApiRefused(f"the risk service answered {status}: {answer[:500].decode(errors='replace')}")
+        raise RiskApiAway(f"the risk service answered {status}: {_text(answer)}", _retry_after(headers))
     try:
         return Assessment.model_validate_json(answer).model_dump()
     except ValidationError as error:
@@ -71,11 +75,15 @@ def assess(sign_in: SignIn, *, key: str) -> dict[str, Any]:
 
 
 def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
-    """Post within RISK_API_TIMEOUT seconds from first byte to last."""
+    """Post, and read the answer. No silence may last RISK_API_TIMEOUT seconds, nor the body take longer as a whole; the
+    task's time limit bounds the rest.
+    """
     deadline = timezone.now().timestamp() + settings.RISK_API_TIMEOUT
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
+        # Unpacking could make a small answer a huge one before its length is seen.
+        "Accept-Encoding": "identity",
         "Idempotency-Key": key,
         "webhook-id": key,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -85,7 +93,7 @@ def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
     timeout = httpx.Timeout(settings.RISK_API_TIMEOUT)
     answer = b""
     with httpx.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             answer += chunk
             if len(answer) > LONGEST_ANSWER:
                 raise RiskApiAway("the risk service's answer is far too long")
@@ -94,7 +102,7 @@ def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
         return response.status_code, response.headers, answer
 
 
-def _facts(sign_in: SignIn) -> dict[str, Any]:
+def _facts(sign_in: SignIn, recent_failures: int) -> dict[str, Any]:
     return {
         "version": 1,
         "subject": str(sign_in.user.uuid),
@@ -110,8 +118,14 @@ def _facts(sign_in: SignIn) -> dict[str, Any]:
             "browser": sign_in.browser,
             "os": sign_in.os,
         },
-        "recent_failures": security_log.count_failures_before(sign_in.user_id, sign_in.created_at),
+        "recent_failures": recent_failures,
     }
+
+
+def _text(answer: bytes) -> str:
+    """The beginning of an answer, as a line that can be stored and shown."""
+    text = answer[:500].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -20,6 +21,7 @@ UNPUBLISHED = timedelta(seconds=10)
 # How long a published run may stand still before recovery publishes it again, the first time and at most.
 STALLED = timedelta(seconds=30)
 LONGEST_STALLED = timedelta(hours=1)
+MOST_DOUBLINGS = 10
 
 
 def create_run(sign_in: SignIn) -> Run:
@@ -46,7 +48,7 @@ def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
 def mark_published(run_id: UUID) -> None:
     """The broker has the run's canvas. Recovery's patience doubles each time, so a backlog is not made worse."""
     published = Run.objects.values_list("published", flat=True).get(pk=run_id)
-    patience = min(STALLED * 2**published, LONGEST_STALLED)
+    patience = min(STALLED * 2 ** min(published, MOST_DOUBLINGS), LONGEST_STALLED)
     Run.objects.filter(pk=run_id).update(published=F("published") + 1, recover_at=timezone.now() + patience)
 
 
@@ -75,9 +77,20 @@ def fail_run(run_id: UUID) -> None:
         logger.error("run %s failed: %s", run_id, _errors_of(run_id))
 
 
-def mark_notice_delivered(sign_in_id: int) -> None:
-    """What degraded the run of this sign-in has been made good."""
-    Run.objects.filter(sign_in=sign_in_id, state=Run.State.DEGRADED).update(state=Run.State.SUCCEEDED)
+def mend_degraded_runs() -> int:
+    """Runs whose notice has gone out since are ``succeeded``; returns how many."""
+    mended = Run.objects.filter(state=Run.State.DEGRADED, sign_in__notice__state=Notice.State.SENT)
+    return mended.update(state=Run.State.SUCCEEDED)
+
+
+def reopen_failed_runs() -> int:
+    """Have recovery go on with every failed run from the step that failed; returns how many."""
+    failed = Run.objects.filter(state=Run.State.FAILED)
+    with transaction.atomic():
+        Step.objects.filter(run__in=failed, state=Step.State.FAILED).update(
+            state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
+        )
+        return failed.update(state=Run.State.QUEUED, finished_at=None, recover_at=timezone.now())
 
 
 def _end(run_id: UUID, states: tuple[Run.State, ...], state: Run.State) -> bool:

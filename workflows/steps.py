@@ -45,7 +45,7 @@ def notify_user(run_id: UUID) -> Result:
 
 
 def save_event(run_id: UUID) -> Result:
-    """Append the sign-in to the security log; returns event (id)."""
+    """Append the sign-in to the security log; returns event (id) and recent_failures (before this sign-in)."""
     return ledger.in_database(run_id, Name.SAVE_EVENT, _save_event)
 
 
@@ -102,15 +102,18 @@ def _save_event(step: Step) -> Result:
     sign_in = step.run.sign_in
     details = {"device": sign_in.device_name, "status": sign_in.device_status, "place": sign_in.place}
     event = security_log.record_event(sign_in, SecurityEvent.Kind.SIGNED_IN, details)
-    return {"event": event.pk}
+    # Counted once, so that the risk service is told the same at each attempt.
+    failures = security_log.count_failures_before(sign_in.user_id, sign_in.created_at)
+    return {"event": event.pk, "recent_failures": failures}
 
 
 def _post_to_risk_api(step: Step) -> Result:
+    if step.started_at and timezone.now() - step.started_at > RISK_BUDGET:
+        raise risk_api.RiskApiAway(f"the risk service gave no assessment within {RISK_BUDGET}: {step.error}")
+    failures = ledger.result_of(step.run, Name.SAVE_EVENT)["recent_failures"]
     try:
-        return risk_api.assess(step.run.sign_in, key=task_id_of(step.run_id, step.name))
+        return risk_api.assess(step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
     except risk_api.RiskApiAway as error:
-        if timezone.now() - step.run.created_at > RISK_BUDGET:
-            raise
         raise TryAgain(str(error), _risk_delay(step.attempts, error.retry_after)) from error
 
 

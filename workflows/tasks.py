@@ -15,11 +15,8 @@ from workflows import ledger, runs, steps
 from workflows.ledger import Result
 from workflows.models import Step
 
-# Seconds after which a step that reached its soft time limit is tried again.
-TIME_LIMIT_DELAY = 10.0
+# Seconds between attempts at a step that another worker holds, and while the database is away, at most.
 LONGEST_TAKEN_DELAY = 10.0
-# With a database that is away for longer than all these retries (about ten minutes), recovery goes on.
-DATABASE_RETRIES = 14
 LONGEST_DATABASE_DELAY = 60.0
 
 
@@ -37,24 +34,21 @@ class StepTask(Task[[str], Result]):
             return do(UUID(run_id))
         except ledger.TryAgain as again:
             raise self.retry(exc=again, countdown=again.delay) from again
-        except SoftTimeLimitExceeded as limit:
-            later = ledger.TryAgain("it reached its time limit", TIME_LIMIT_DELAY)
-            ledger.note_interrupted(UUID(run_id), self.step, later)
-            raise self.retry(exc=later, countdown=later.delay) from limit
         except ledger.StepTaken as taken:
             # The other is done in a moment, or it was killed, and its lease has to run out.
-            raise self.retry(exc=taken, countdown=min(2.0**self.request.retries, LONGEST_TAKEN_DELAY)) from taken
+            raise self.retry(
+                exc=taken, countdown=min(2.0 ** min(self.request.retries, 10), LONGEST_TAKEN_DELAY)
+            ) from taken
         except ledger.StepClosed as closed:
+            runs.mark_interrupted(UUID(run_id))
             raise Ignore(str(closed)) from closed
-        except (OperationalError, InterfaceError) as error:
-            delay = min(2.0**self.request.retries, LONGEST_DATABASE_DELAY) * random.uniform(0.5, 1)  # noqa: S311
-            raise self.retry(exc=error, countdown=delay, max_retries=DATABASE_RETRIES) from error
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+            longest = min(2.0 ** min(self.request.retries, 10), LONGEST_DATABASE_DELAY)
+            raise self.retry(exc=error, countdown=random.uniform(longest / 2, longest)) from error  # noqa: S311
 
     def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Called by Celery once the task has failed for good."""
-        run_id = UUID(args[0])
-        ledger.record_failure(run_id, self.step, f"{type(exc).__name__}: {exc}")
-        runs.fail_run(run_id)
+        ledger.fail_step(UUID(args[0]), self.step, f"{type(exc).__name__}: {exc}")
 
 
 @shared_task(bind=True, base=StepTask)

@@ -57,12 +57,12 @@ def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     if not request.user.is_authenticated:
         raise Http404
-    return JsonResponse(run_as_dict(_readable_run(request, run_id)))
+    return JsonResponse(run_as_dict(_readable_run(request, run_id), staff=request.user.is_staff))
 
 
 def _readable_runs(request: HttpRequest) -> QuerySet[Run]:
     """The runs that this person may see: their own, or for staff all."""
-    runs = Run.objects.select_related("sign_in__verdict", "sign_in__user").prefetch_related("steps")
+    runs = Run.objects.select_related("sign_in__verdict", "sign_in__user", "sign_in__notice").prefetch_related("steps")
     return runs if request.user.is_staff else runs.filter(sign_in__user=request.user.pk)
 
 

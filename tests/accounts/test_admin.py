@@ -52,3 +52,23 @@ def test_a_sign_in_can_be_looked_at_and_not_changed_and_shows_no_session(operato
     assert operator.post(path, {"ip_address": "192.0.2.99"}).status_code == 403
     assert operator.post(path.replace("change", "delete"), {"post": "yes"}).status_code == 403
     assert SignIn.objects.filter(pk=sign_in.pk).values("ip_address").get() == {"ip_address": sign_in.ip_address}
+
+
+def test_another_persons_new_password_ends_the_trust_in_their_devices(operator: Browser, alice: User) -> None:
+    decide(Browser().sign_in(alice))
+
+    path = f"/admin/accounts/user/{alice.pk}/password/"
+    answer = operator.post(path, {"usable_password": "true", "password1": "a-new-horse", "password2": "a-new-horse"})
+
+    assert answer.status_code == 302
+    assert [device.untrusted_at is not None for device in alice.devices.all()] == [True]
+
+
+def test_an_account_is_deleted_with_its_evidence(operator: Browser, alice: User) -> None:
+    decide(Browser().sign_in(alice))
+
+    answer = operator.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+
+    assert answer.status_code == 302
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert not SignIn.objects.filter(user=alice.pk).exists()

@@ -149,12 +149,12 @@ def handed_over(notice: Notice) -> Notice:
     return notice
 
 
-def test_handing_over_leaves_the_mail_to_the_deliverer_in_a_minute(notice: Notice) -> None:
+def test_handing_over_leaves_the_mail_to_the_deliverer_in_three_minutes(notice: Notice) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         handed_over(notice)
 
         assert (notice.state, notice.last_error, notice.attempts) == (State.HANDED_OVER, "away", 0)
-        assert notice.next_attempt_at == timezone.now() + timedelta(minutes=1)
+        assert notice.next_attempt_at == timezone.now() + timedelta(minutes=3)
         assert notices.deliver_due_notices() == []
 
 
@@ -167,7 +167,7 @@ def test_a_notice_that_went_out_is_not_handed_over_any_more(notice: Notice) -> N
 
 def test_a_due_notice_goes_out_once(notice: Notice, mailoutbox: list[object]) -> None:
     handed_over(notice)
-    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+    with time_machine.travel(timezone.now() + timedelta(minutes=3)):
         assert notices.deliver_due_notices() == [notice]
         assert notices.deliver_due_notices() == []
     with time_machine.travel(timezone.now() + timedelta(days=2)):
@@ -196,8 +196,8 @@ def test_the_pauses_double_up_to_an_hour_and_after_a_day_it_is_given_up(notice: 
     times = attempts_until_given_up(handed_over(notice))
 
     minutes = [(after - before) / timedelta(minutes=1) for before, after in pairwise(times)]
-    assert minutes[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert set(minutes[8:]) == {60}
+    assert minutes[:6] == [3, 6, 12, 24, 48, 60]
+    assert set(minutes[6:]) == {60}
     notice.refresh_from_db()
     assert (notice.state, notice.next_attempt_at) == (State.GIVEN_UP, None)
     assert "refused" in notice.last_error
@@ -206,7 +206,7 @@ def test_the_pauses_double_up_to_an_hour_and_after_a_day_it_is_given_up(notice: 
 
 def test_a_notice_that_is_refused_is_given_up_at_once(notice: Notice, smtp_at: Callable[[int], None]) -> None:
     handed_over(notice)
-    with mail_server(RCPT="550 no such user") as server, time_machine.travel(timezone.now() + timedelta(minutes=1)):
+    with mail_server(RCPT="550 no such user") as server, time_machine.travel(timezone.now() + timedelta(minutes=3)):
         smtp_at(server.port)
         assert notices.deliver_due_notices() == []
 

@@ -107,6 +107,7 @@ def test_where_a_listener_fails_neither_sign_in_nor_run_is_written(alice: User) 
 def test_recording_costs_three_statements_in_one_transaction(alice: User) -> None:
     request = RequestFactory().post(LOGIN)
     request.session = SessionStore()
+    request.session.save()  # as Django has done by then
     with CaptureQueriesContext(
         connection,
     ) as written:

@@ -8,9 +8,10 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import sign_in
+from tests.demo.running_demo import Demo
 
 NewPage = Callable[..., Page]
 Scheme = Literal["light", "dark"]
@@ -53,6 +54,34 @@ def test_no_page_scrolls_sideways_on_a_phone(new_page: NewPage) -> None:
     for path in ["/security/", run_path(page), *FOR_THE_SIGNED_IN, *FOR_ALL]:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def test_a_page_that_cannot_ask_says_so_until_it_can(demo: Demo, chromium: Browser) -> None:
+    # Not new_page: what fails here is an error in the console, and is wanted.
+    with chromium.new_context(base_url=demo.url) as context:
+        page = context.new_page()
+        page.route("**/panel/**", lambda route: route.abort())
+        sign_in(page, "alice")
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("No connection; trying again.")
+        page.unroute("**/panel/**")
+        expect(page.locator(".step.is-succeeded")).to_have_count(5)
+        expect(connection).to_be_empty()
+        row = page.locator("#recent-sign-ins .is-current")
+        expect(row).to_contain_text("succeeded")
+        expect(page.locator("#run-announcement")).to_contain_text("The run has ended: succeeded.")
+
+
+def test_the_focus_stays_in_the_row_that_is_replaced(new_page: NewPage) -> None:
+    page = new_page()
+    held = [True]
+    page.route("**/panel/**", lambda route: route.fulfill(status=204) if held[0] else route.continue_())
+    sign_in(page, "alice")
+    link = page.locator("#recent-sign-ins .is-current a")
+    link.focus()
+    held[0] = False
+    expect(page.locator(".step.is-succeeded")).to_have_count(5)
+    expect(link).to_be_focused()
 
 
 def run_path(page: Page) -> str:

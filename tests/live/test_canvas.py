@@ -139,7 +139,7 @@ def test_a_risk_service_that_is_away_is_asked_again_until_it_is_back(
 def test_a_step_that_fails_for_good_fails_the_run_and_says_why(
     worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished
 ) -> None:
-    risk.answer = Answer(status=401, body=b"the signature is wrong")
+    risk.answer = Answer(status=422, body=b"the version is wrong")
     run = make_run()
     publish(run.pk)
     wait_for(lambda: finished(run), "the run ends")
@@ -147,7 +147,7 @@ def test_a_step_that_fails_for_good_fails_the_run_and_says_why(
     assert run.state == Run.State.FAILED
     failed = step_of(run, Name.POST_TO_RISK_API)
     assert failed.state == Step.State.FAILED
-    assert "401: the signature is wrong" in failed.error
+    assert "422: the version is wrong" in failed.error
     assert step_of(run, Name.POST_PROCESS).state == Step.State.WAITING
     wait_for(lambda: AsyncResult(failed.task_id).failed(), "Celery's result says so too")
 

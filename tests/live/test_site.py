@@ -24,10 +24,11 @@ FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140
 @pytest.fixture(scope="module")
 def site_url(broker: servers.Server, database_url: str) -> Iterator[str]:
     port = free_port()
-    env = {"DATABASE_URL": database_url, "PORT": str(port), "TRUSTED_PROXY_COUNT": "1"}
+    site_url = f"http://127.0.0.1:{port}"
+    env = {"DATABASE_URL": database_url, "PORT": str(port), "SITE_URL": site_url, "TRUSTED_PROXY_COUNT": "1"}
     web = servers.Server(str(servers.BIN / "gunicorn"), "loginwatch.wsgi", log=SCRATCH / "web.log", env=env)
     with servers.running(web, says="Listening at"):
-        yield f"http://127.0.0.1:{port}"
+        yield site_url
 
 
 @pytest.fixture

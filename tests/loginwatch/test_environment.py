@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loginwatch.environment import Environment
+from loginwatch.environment import Environment, broker_options
 from tests.servers import CHECKOUT
 
 pytestmark = pytest.mark.once
@@ -113,3 +113,10 @@ def test_an_empty_value_is_one_that_is_not_set() -> None:
 
     assert environment.whole("PORT", default=8000, least=1, most=65535) == 8000
     environment.refuse_faults()
+
+
+def test_the_master_of_a_sentinel_stands_in_the_brokers_url() -> None:
+    url = "sentinel://10.0.0.1:26379/0?master_name=mymaster"
+
+    assert broker_options(url) == ("sentinel://10.0.0.1:26379/0", {"master_name": "mymaster"})
+    assert broker_options("redis://10.0.0.1:6379/0") == ("redis://10.0.0.1:6379/0", {})

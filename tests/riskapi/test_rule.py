@@ -109,4 +109,5 @@ def test_the_network_of_an_address(ip: str | None, network: str | None) -> None:
 def test_a_device_that_is_not_trusted_since_a_password_reset_is_not_said_to_be_unknown() -> None:
     found = judge(AssessmentRequest.model_validate(facts(status="new", reason="untrusted")), AT_HOME)
 
-    assert [reason.text for reason in found.reasons] == ["This device has not signed in since the password was reset."]
+    (reason,) = found.reasons
+    assert reason.text == "This device has lost its trust: the password was reset, or a sign-in from it was denied."

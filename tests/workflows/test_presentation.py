@@ -8,15 +8,36 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.models import Notice, SignIn, Verdict
 from workflows.models import Run, Step
-from workflows.presentation import ERROR_LENGTH, RUNS, ShownStep, duration_in_words, says_of_result, show_step
+from workflows.presentation import (
+    ERROR_LENGTH,
+    FAILED,
+    RUNS,
+    VERDICTS,
+    ShownStep,
+    duration_in_words,
+    error_for,
+    says_of_result,
+    show_run,
+    show_step,
+)
 
 NOW = timezone.now()
 
 
-def shown(state: Step.State, *, run_is_finished: bool = False, **fields: Any) -> ShownStep:
-    step = Step(name=Step.Name.NOTIFY_USER, state=state, **fields)
-    return show_step(step, run_is_finished=run_is_finished, now=NOW)
+def run_in(state: Run.State, notice: Notice.State | None = None) -> Run:
+    sign_in = SignIn()
+    if notice:
+        sign_in.notice = Notice(state=notice)
+    return Run(state=state, sign_in=sign_in)
+
+
+def shown(
+    state: Step.State, *, run: Run | None = None, staff: bool = True, name: str = "notify_user", **fields: Any
+) -> ShownStep:
+    step = Step(name=name, state=state, **fields)
+    return show_step(step, run=run or run_in(Run.State.RUNNING), staff=staff, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +52,10 @@ def shown(state: Step.State, *, run_is_finished: bool = False, **fields: Any) ->
         ("notify_user", {"notice": "not_needed"}, "no mail needed"),
         ("notify_user", {"notice": "sent", "id": 1}, "mail sent"),
         ("save_event", {"event": 1}, "written to the security log"),
-        ("post_to_risk_api", {"decision": "allow", "score": 0}, "allow, score 0"),
+        ("post_to_risk_api", {"decision": "allow", "score": 0}, "looks fine, score 0"),
+        ("post_to_risk_api", {"decision": "deny", "score": 90}, "looks wrong, score 90"),
         ("post_process", {"action": "flagged"}, "flagged for the operators"),
+        ("post_process", {"action": "nothing"}, "nothing needed to be done"),
         ("post_process", {}, ""),
     ],
 )
@@ -68,20 +91,76 @@ def test_attempts_are_told_from_the_second_on() -> None:
 
 def test_a_step_behind_a_failed_one_was_not_reached() -> None:
     assert shown(Step.State.WAITING).state_word == "waiting"
-    assert shown(Step.State.WAITING, run_is_finished=True).state_word == "not reached"
+    assert shown(Step.State.WAITING, run=run_in(Run.State.FAILED)).state_word == "not reached"
 
 
-def test_an_error_is_told_while_it_matters() -> None:
+def test_staff_are_told_an_error_as_it_is_while_it_matters() -> None:
     assert shown(Step.State.RETRYING, error="refused").error == "refused"
     assert shown(Step.State.FAILED, error="refused").error == "refused"
     assert shown(Step.State.RUNNING, error="refused").error == ""
     assert shown(Step.State.SUCCEEDED, result={"notice": "handed_over", "error": "away"}).error == "away"
 
 
+@pytest.mark.parametrize("name", Step.Name)
+def test_others_are_told_a_sentence(name: Step.Name) -> None:
+    raw = "[Errno 111] Connection refused"
+    retrying = shown(Step.State.RETRYING, name=name, staff=False, error=raw).error
+    assert raw not in retrying and retrying.endswith("it will be tried again.")
+    assert shown(Step.State.FAILED, name=name, staff=False, error=raw).error == FAILED
+    assert shown(Step.State.RUNNING, name=name, staff=False, error=raw).error == ""
+    assert shown(Step.State.SUCCEEDED, name=name, staff=False, result={"error": raw}).error == ""
+
+
+def test_a_mail_that_is_not_sent_is_no_success() -> None:
+    degraded = run_in(Run.State.DEGRADED, Notice.State.HANDED_OVER)
+    handed_over = shown(Step.State.SUCCEEDED, run=degraded, result={"notice": "handed_over"})
+    assert (handed_over.state, handed_over.state_word) == ("degraded", "mail follows")
+    refused = shown(Step.State.SUCCEEDED, result={"notice": "refused"})
+    assert (refused.state, refused.state_word) == ("degraded", "mail refused")
+
+
+@pytest.mark.parametrize(
+    ("notice", "state", "word", "says"),
+    [
+        (Notice.State.SENT, "succeeded", "succeeded", "mail sent when the mail server was back"),
+        (Notice.State.GIVEN_UP, "degraded", "mail not sent", "the mail could not be sent"),
+    ],
+)
+def test_what_has_become_of_a_mail_that_was_handed_over_counts(
+    notice: Notice.State, state: str, word: str, says: str
+) -> None:
+    run = run_in(Run.State.SUCCEEDED, notice)
+    step = shown(Step.State.SUCCEEDED, run=run, result={"notice": "handed_over"})
+    assert (step.state, step.state_word, step.says) == (state, word, says)
+
+
 def test_a_long_error_is_cut() -> None:
     error = shown(Step.State.FAILED, error="x" * 5000).error
     assert len(error) == ERROR_LENGTH and error.endswith("…")
+    assert len(error_for(Step(state=Step.State.FAILED, error="x" * 5000), staff=True)) == 5000
 
 
 def test_every_state_of_a_run_has_its_sentence() -> None:
     assert set(RUNS) == set(Run.State)
+
+
+def test_every_decision_has_its_words() -> None:
+    assert set(VERDICTS) == set(Verdict.Decision)
+
+
+@pytest.mark.parametrize(
+    ("state", "notice", "poll"),
+    [
+        (Run.State.RUNNING, None, "1s"),
+        (Run.State.RETRYING, None, "5s"),
+        (Run.State.DEGRADED, Notice.State.HANDED_OVER, "30s"),
+        (Run.State.DEGRADED, Notice.State.GIVEN_UP, ""),
+        (Run.State.SUCCEEDED, Notice.State.SENT, ""),
+    ],
+)
+def test_a_run_is_watched_as_long_as_something_may_happen(
+    state: Run.State, notice: Notice.State | None, poll: str, db: None
+) -> None:
+    shown_run = show_run(run_in(state, notice), staff=False)
+    assert shown_run.poll == poll
+    assert ("will be sent when the mail server is back" in shown_run.says) == (poll == "30s")

@@ -7,12 +7,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from celery.exceptions import Ignore
 from django.core.management import call_command
 from django.utils import timezone
 
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import publishing, runs
-from workflows.models import Run
+from workflows import ledger, publishing, runs, steps, tasks
+from workflows.models import Run, Step
 from workflows.recovery import recover_runs
 
 
@@ -64,7 +65,7 @@ def test_everything_means_also_what_is_not_due(run: Run, published: list[UUID]) 
 
 def test_recoverys_patience_doubles_so_a_backlog_is_not_made_worse(run: Run) -> None:
     waits = []
-    for _ in range(12):
+    for _ in range(50):
         runs.mark_published(run.pk)
         run.refresh_from_db()
         waits.append(round((run.recover_at - timezone.now()) / timedelta(seconds=1)))
@@ -108,3 +109,46 @@ def test_the_command_says_how_many(due: Run, published: list[UUID], capsys: pyte
     call_command("recover")
 
     assert "1" in capsys.readouterr().out
+
+
+def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: Run, published: list[UUID]) -> None:
+    for _ in range(ledger.MOST_CUT_OFF):
+        due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING)
+        Run.objects.update(recover_at=timezone.now())
+        recover_runs()
+
+    due.refresh_from_db()
+    assert due.state == Run.State.FAILED
+    assert "killed 5 times" in due.steps.get(name=Step.Name.CHECK_DEVICE).error
+
+
+def test_a_step_that_another_worker_holds_is_not_counted_as_killed(due: Run, published: list[UUID]) -> None:
+    until = timezone.now() + timedelta(minutes=1)
+    due.steps.filter(name=Step.Name.NOTIFY_USER).update(state=Step.State.RUNNING, leased_until=until)
+
+    recover_runs()
+
+    assert due.steps.get(name=Step.Name.NOTIFY_USER).cut_off == 0
+
+
+def test_a_failed_run_is_gone_on_with_on_request_from_the_step_that_failed(due: Run, published: list[UUID]) -> None:
+    steps.check_device(due.pk)
+    ledger.fail_step(due.pk, Step.Name.SAVE_EVENT, "the disk was full")
+    assert recover_runs() == 0
+
+    call_command("recover", "--failed")
+
+    due.refresh_from_db()
+    assert due.state == Run.State.QUEUED
+    assert published == [due.pk]
+    assert [step.state for step in due.steps.all()][:3] == ["succeeded", "waiting", "waiting"]
+
+
+def test_a_run_whose_step_failed_while_nobody_could_say_so_of_the_run_is_ended(due: Run) -> None:
+    due.steps.filter(name=Step.Name.SAVE_EVENT).update(state=Step.State.FAILED)
+
+    with pytest.raises(Ignore):
+        tasks.save_event(str(due.pk))
+
+    due.refresh_from_db()
+    assert due.state == Run.State.FAILED

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import Notice, SecurityEvent, User, Verdict
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_service
-from workflows import risk_api, steps
+from workflows import ledger, risk_api, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
 from workflows.models import Run, Step
 
@@ -33,6 +33,13 @@ def risk(settings: Settings) -> Iterator[RiskService]:
 
 def do_all(run: Run) -> list[dict[str, Any]]:
     return [step(run.pk) for step in ALL]
+
+
+def ask(run: Run) -> dict[str, Any]:
+    """The fourth step, with those done that come before it."""
+    steps.check_device(run.pk)
+    steps.save_event(run.pk)
+    return steps.post_to_risk_api(run.pk)
 
 
 def step_of(run: Run, name: Name) -> Step:
@@ -64,7 +71,7 @@ def test_a_steps_result_is_small_facts(run: Run) -> None:
     assert check["status"] == "new"
     assert check["reason"] == "first_device"
     assert notice == {"notice": "not_needed"}
-    assert event == {"event": SecurityEvent.objects.get().pk}
+    assert event == {"event": SecurityEvent.objects.get().pk, "recent_failures": 0}
     assert assessment == ALLOW
     assert verdict == {"verdict": Verdict.objects.get().pk, "decision": "allow", "action": "nothing"}
 
@@ -110,6 +117,7 @@ def test_a_mail_server_that_is_away_is_tried_three_times_and_then_the_mail_is_ha
         second_device_run.refresh_from_db()
         assert second_device_run.state == Run.State.RETRYING
         assert step_of(second_device_run, Name.NOTIFY_USER).error == "away"
+        end_the_lease(second_device_run, Name.NOTIFY_USER)
     result = steps.notify_user(second_device_run.pk)
 
     assert sum(delays) <= 30
@@ -181,6 +189,13 @@ def test_the_risk_service_gets_facts_a_key_and_a_signature_that_it_can_check(
     [
         pytest.param(Answer(status=500, body=b""), id="500"),
         pytest.param(Answer(status=429, body=b""), id="too many requests"),
+        pytest.param(Answer(status=401, body=b"the clock is wrong"), id="not authentic"),
+        pytest.param(Answer(status=404, body=b"<html>"), id="not there"),
+        pytest.param(Answer(status=302, body=b"", headers={"Location": "/"}), id="moved"),
+        pytest.param(
+            Answer(body=b'{"version":1,"id":"\\u0000","score":0,"level":"low","decision":"allow","reasons":[]}'),
+            id="NUL",
+        ),
         pytest.param(Answer(body=b"<html>"), id="not JSON"),
         pytest.param(Answer(body=b"\xff\xfe"), id="not text"),
         pytest.param(Answer(body=b"null"), id="null"),
@@ -195,10 +210,8 @@ def test_the_risk_service_gets_facts_a_key_and_a_signature_that_it_can_check(
 )
 def test_a_risk_service_that_errs_is_asked_again_later(run: Run, risk: RiskService, answer: Answer) -> None:
     risk.answer = answer
-    steps.check_device(run.pk)
-
     with pytest.raises(TryAgain) as again:
-        steps.post_to_risk_api(run.pk)
+        ask(run)
 
     assert 0 < again.value.delay <= steps.LONGEST_RISK_DELAY
     run.refresh_from_db()
@@ -210,7 +223,7 @@ def test_a_risk_service_that_is_down_is_asked_again_later(run: Run, settings: Se
     settings.RISK_API_URL = "http://127.0.0.1:1"
 
     with pytest.raises(TryAgain):
-        steps.post_to_risk_api(run.pk)
+        ask(run)
 
 
 def test_a_risk_service_that_is_too_slow_is_asked_again_later(run: Run, settings: Settings) -> None:
@@ -220,31 +233,31 @@ def test_a_risk_service_that_is_too_slow_is_asked_again_later(run: Run, settings
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.RISK_API_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TryAgain):
-            steps.post_to_risk_api(run.pk)
+            ask(run)
 
 
 def test_a_risk_service_says_how_long_to_stay_away(run: Run, risk: RiskService) -> None:
     risk.answer = Answer(status=503, body=b"", headers={"Retry-After": "120"})
 
     with pytest.raises(TryAgain) as again:
-        steps.post_to_risk_api(run.pk)
+        ask(run)
 
     assert again.value.delay == 120
 
 
 def test_after_its_budget_the_risk_service_is_not_asked_again(run: Run, risk: RiskService) -> None:
     risk.answer = Answer(status=500, body=b"")
-    Run.objects.update(created_at=timezone.now() - steps.RISK_BUDGET - timedelta(seconds=1))
+    run.steps.update(started_at=timezone.now() - steps.RISK_BUDGET - timedelta(seconds=1))
 
-    with pytest.raises(risk_api.RiskApiAway):
-        steps.post_to_risk_api(run.pk)
+    with pytest.raises(risk_api.RiskApiAway, match="within 6:00:00"):
+        ask(run)
 
 
 def test_a_refusal_by_the_risk_service_is_final(run: Run, risk: RiskService) -> None:
-    risk.answer = Answer(status=401, body=b"wrong signature")
+    risk.answer = Answer(status=422, body=b"no such\0 version")
 
-    with pytest.raises(risk_api.RiskApiRefused, match="401: wrong signature"):
-        steps.post_to_risk_api(run.pk)
+    with pytest.raises(risk_api.RiskApiRefused, match="422: no such  version"):
+        ask(run)
 
 
 def test_a_verdict_against_a_sign_in_is_reported_and_under_enforcement_ends_its_session(
@@ -262,12 +275,91 @@ def test_a_verdict_against_a_sign_in_is_reported_and_under_enforcement_ends_its_
         assert client.get("/security/").status_code == (200 if left else 302)
 
 
+def end_the_lease(run: Run, name: Name) -> None:
+    """As if the time had passed."""
+    run.steps.filter(name=name).update(leased_until=timezone.now())
+
+
+def test_until_it_is_tried_again_no_other_copy_of_its_message_asks_the_risk_service(
+    run: Run, risk: RiskService
+) -> None:
+    risk.answer = Answer(status=503, body=b"", headers={"Retry-After": "120"})
+    with pytest.raises(TryAgain):
+        ask(run)
+
+    with pytest.raises(StepTaken):
+        ask(run)
+    assert len(risk.requests) == 1
+
+    end_the_lease(run, Name.POST_TO_RISK_API)
+    risk.will_say(ALLOW)
+    assert ask(run) == ALLOW
+
+
+def test_the_risk_service_is_told_the_same_at_each_attempt(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=503, body=b"")
+    with pytest.raises(TryAgain):
+        ask(run)
+    SecurityEvent.objects.create(
+        kind=SecurityEvent.Kind.SIGN_IN_FAILED, user=run.sign_in.user, created_at=run.sign_in.created_at
+    )
+    end_the_lease(run, Name.POST_TO_RISK_API)
+    risk.will_say(ALLOW)
+    ask(run)
+
+    first, second = (body for _, body in risk.requests)
+    assert first == second
+
+
+def test_a_lease_is_longer_than_the_hard_time_limit_of_its_task() -> None:
+    from workflows import tasks
+
+    assert timedelta(seconds=tasks.notify_user.time_limit or 0) < steps.NOTICE_LEASE
+    assert timedelta(seconds=tasks.post_to_risk_api.time_limit or 0) < steps.RISK_LEASE
+
+
+def test_who_was_overtaken_while_it_waited_for_an_answer_notes_no_retry(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(*args: object, **kwargs: object) -> dict[str, Any]:
+        run.steps.filter(name=Name.POST_TO_RISK_API).update(attempts=2)
+        raise risk_api.RiskApiAway("no answer")
+
+    monkeypatch.setattr(risk_api, "assess", overtaken)
+
+    with pytest.raises(TryAgain):
+        ask(run)
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+    assert step_of(run, Name.POST_TO_RISK_API).state == Step.State.RUNNING
+
+
+def test_a_failure_that_is_told_late_changes_nothing_that_is_done(run: Run) -> None:
+    do_all(run)
+
+    ledger.fail_step(run.pk, Name.SAVE_EVENT, "killed after it was done")
+
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+    assert step_of(run, Name.SAVE_EVENT).state == Step.State.SUCCEEDED
+
+
+def test_an_ended_run_is_not_ended_otherwise(run: Run) -> None:
+    Run.objects.update(state=Run.State.CANCELLED)
+
+    runs.fail_run(run.pk)
+    runs.finish_run(run.pk)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.CANCELLED
+
+
 def test_a_step_that_another_worker_holds_is_left_to_it(run: Run) -> None:
     until = timezone.now() + timedelta(seconds=20)
     run.steps.filter(name=Name.POST_TO_RISK_API).update(state=Step.State.RUNNING, attempts=1, leased_until=until)
 
     with pytest.raises(StepTaken) as taken:
-        steps.post_to_risk_api(run.pk)
+        ask(run)
 
     assert taken.value.until == until
 
@@ -276,9 +368,7 @@ def test_a_step_whose_worker_died_is_done_once_its_lease_has_run_out(run: Run, r
     run.steps.filter(name=Name.POST_TO_RISK_API).update(
         state=Step.State.RUNNING, attempts=1, leased_until=timezone.now() - timedelta(seconds=1)
     )
-    steps.check_device(run.pk)
-
-    assert steps.post_to_risk_api(run.pk) == ALLOW
+    assert ask(run) == ALLOW
     assert step_of(run, Name.POST_TO_RISK_API).attempts == 2
 
 
@@ -294,7 +384,7 @@ def test_who_lost_its_lease_while_acting_does_not_overwrite_the_other(
     monkeypatch.setattr(risk_api, "assess", overtaken)
 
     with pytest.raises(StepTaken):
-        steps.post_to_risk_api(run.pk)
+        ask(run)
     assert step_of(run, Name.POST_TO_RISK_API).result == {"by": "the other"}
 
 

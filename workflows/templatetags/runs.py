@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from django import template
+from django.template import Context
 
+from accounts.models import Verdict
 from workflows.models import Run
-from workflows.presentation import ShownRun, show_run
+from workflows.presentation import ShownRun, show_run, verdict_in_words
 
 register = template.Library()
 
 
-@register.simple_tag
-def shown(run: Run) -> ShownRun:
-    return show_run(run)
+@register.simple_tag(takes_context=True)
+def shown(context: Context, run: Run) -> ShownRun:
+    return show_run(run, staff=context["request"].user.is_staff)
+
+
+@register.filter
+def in_words(verdict: Verdict) -> str:
+    return verdict_in_words(verdict.decision)

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from workflows.recovery import recover_runs
+from workflows.runs import reopen_failed_runs
 
 
 class Command(BaseCommand):
@@ -18,8 +19,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", help="every unfinished run: the broker has lost what it held, or is new"
         )
+        parser.add_argument(
+            "--failed", action="store_true", help="failed runs too, from the step that failed: its cause is mended"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["failed"]:
+            reopen_failed_runs()
         everything: bool = options["all"]
         count = recover_runs(everything=True, most=sys.maxsize) if everything else recover_runs()
         self.stdout.write(f"{count} run{'' if count == 1 else 's'} published again.")

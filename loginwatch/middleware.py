@@ -1,0 +1,29 @@
+"""The port of the Host header is the client's to choose, so it is checked as ALLOWED_HOSTS checks the name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+
+class HostPortMiddleware:
+    """Answers 400 where the Host header names another port than SITE_URL's.
+
+    allauth builds links from that header, and counts failed sign-ins by it: each port would have a count of its own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        asked = urlsplit(f"//{request.get_host()}").port
+        site = urlsplit(settings.SITE_URL)
+        expected = site.port or (443 if site.scheme == "https" else 80)
+        if asked is not None and asked != expected:
+            raise DisallowedHost(f"Port {asked} of the Host header is not the one of SITE_URL, {expected}.")
+        return self.get_response(request)
