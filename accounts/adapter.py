@@ -32,6 +32,10 @@ class AccountAdapter(DefaultAccountAdapter):
         "too_many_login_attempts": "Too many sign-ins have failed. Try again in a few minutes.",
         "email_taken": "Someone has signed up with this e-mail address already.",
         "username_taken": "Someone has signed up with this user name already.",
+        "duplicate_email": "This e-mail address is yours already.",
+        "cannot_remove_primary_email": "You cannot remove your primary e-mail address.",
+        "max_email_addresses": "You cannot add more than %d e-mail addresses.",
+        "unknown_email": "This e-mail address belongs to no account.",
         "unverified_primary_email": "Your primary e-mail address must be confirmed.",
     }
 

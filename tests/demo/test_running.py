@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -41,12 +42,14 @@ def test_a_sign_in_with_another_browser_brings_a_mail_into_the_mailbox(demo: Dem
     visitor = open_browser(demo, FIREFOX)
     mailbox = visitor.page("/demo/mail/")
     assert "bob@example.com" in mailbox
-    address = mailbox.partition('<td><a href="')[2].partition('"')[0]
+    (address, *_) = re.findall(r'href="(/demo/mail/[^/"]+/)"', mailbox)
     assert "someone signed in to your account" in visitor.page(address).lower()
     assert "Safari on" in visitor.page(f"{address}html/")
 
 
 def test_a_worker_that_is_killed_is_started_again(demo: Demo, open_browser: Open) -> None:
+    log = demo.var / "log" / "supervisord.log"
+    wait_for(lambda: "success: worker entered RUNNING" in log.read_text(), "the worker counts as started")
     before = demo.processes_named("worker")
     (worker,) = (pid for pid in before if os.getpgid(pid) == pid)  # its pool's children are in its group
     os.kill(worker, signal.SIGKILL)
