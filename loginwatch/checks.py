@@ -25,8 +25,7 @@ def is_loopback(host: str) -> bool:
 @register(Tags.security)
 def check_demo_mode(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Demo mode has accounts with a published password: it may not face a network."""
-    is_private = is_loopback(settings.HOST) and is_loopback(settings.SITE_HOST) and not settings.TRUSTED_PROXY_COUNT
-    if not settings.LOGINWATCH_DEMO or is_private:
+    if not settings.LOGINWATCH_DEMO or (is_loopback(settings.HOST) and is_loopback(settings.SITE_HOST)):
         return []
     problem = f"Demo mode is on, and the site would be reached on {settings.HOST} as {settings.SITE_URL}."
     hint = "Unset LOGINWATCH_DEMO, or keep HOST and SITE_URL on 127.0.0.1: the demo accounts' password is public."
