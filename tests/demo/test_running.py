@@ -74,6 +74,10 @@ def test_a_broker_that_is_killed_costs_no_run(demo: Demo, open_browser: Open) ->
     assert browser.finished_run(run_id)["state"] == "succeeded"
 
 
+def test_the_doctor_finds_everything_well(demo: Demo) -> None:
+    wait_for(lambda: demo.run_command("python", "manage.py", "doctor").returncode == 0, "all parts are well")
+
+
 def test_a_command_in_a_second_terminal_joins_without_any_setting(demo: Demo) -> None:
     answer = demo.run_command("celery", "-A", "loginwatch", "inspect", "ping")
     assert answer.returncode == 0, answer.stdout + answer.stderr
