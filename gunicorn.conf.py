@@ -6,7 +6,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loginwatch.settings")
 
 import django
 from django.conf import settings
-from django.core.management.base import BaseCommand, SystemCheckError
 
 proc_name = "loginwatch"
 # Reading the settings here ends the start where one is wrong, with its one line.
@@ -32,7 +31,6 @@ control_socket_disable = True
 def on_starting(server: object) -> None:
     """Refuse to serve a site whose system checks fail: a worker would die of it again and again."""
     django.setup()
-    try:
-        BaseCommand().check()
-    except SystemCheckError as error:
-        raise SystemExit(f"loginwatch: {error}") from None
+    from loginwatch.startup import refuse_failing_checks
+
+    refuse_failing_checks()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
+from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 
 
@@ -21,9 +22,10 @@ class HostPortMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        asked = urlsplit(f"//{request.get_host()}").port
+        # As text: the client may write a number that is no port.
+        _, asked = split_domain_port(request.get_host())
         site = urlsplit(settings.SITE_URL)
-        expected = site.port or (443 if site.scheme == "https" else 80)
-        if asked is not None and asked != expected:
+        expected = str(site.port or (443 if site.scheme == "https" else 80))
+        if asked and asked != expected:
             raise DisallowedHost(f"Port {asked} of the Host header is not the one of SITE_URL, {expected}.")
         return self.get_response(request)

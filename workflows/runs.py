@@ -53,7 +53,7 @@ def mark_published(run_id: UUID) -> None:
 
 
 def mark_interrupted(run_id: UUID) -> None:
-    """Celery called the error callback of the run's canvas. Idempotent, however often it is called.
+    """Celery called the error callback of the run's canvas, or a task of it found it closed. Idempotent.
 
     Where the ledger says that a step failed for good, so did the run. Otherwise the step's process was killed
     before it could say anything, and recovery goes on from there.

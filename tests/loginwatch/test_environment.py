@@ -91,6 +91,22 @@ def test_a_wrong_value_is_named_and_no_secret_of_it_is_printed(name: str, value:
         assert value not in line.replace("whsec_ and", "")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((str(BIN / "gunicorn"), "loginwatch.wsgi"), id="web"),
+        pytest.param((str(BIN / "celery"), "-A", "loginwatch", "worker"), id="worker"),
+        pytest.param((str(BIN / "celery"), "-A", "loginwatch", "beat"), id="beat"),
+    ],
+)
+def test_settings_that_the_system_checks_refuse_start_nothing(command: tuple[str, ...], tmp_path: Path) -> None:
+    ended = started(*command, **{**GOOD, "SITE_URL": "http://example.com", "VAR_DIR": str(tmp_path)})
+
+    assert ended.returncode != 0
+    assert "loginwatch.E002" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_good_values_start_without_a_word() -> None:
     ended = started(sys.executable, "manage.py", "check", **GOOD)
 
