@@ -36,7 +36,13 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     published = models.PositiveIntegerField(default=0, help_text="how often its canvas was handed to the broker")
-    recover_at = models.DateTimeField(help_text="when recovery publishes it again, unless it finished before")
+    published_at = models.DateTimeField(
+        null=True, help_text="when the broker took it last; empty where it is known to hold nothing of it"
+    )
+    stalls = models.PositiveIntegerField(
+        default=0, help_text="how often it was published again since it last got on by a step"
+    )
+    recover_at = models.DateTimeField(help_text="when recovery looks at it, unless it finished before")
 
     class Meta:
         indexes = [
@@ -96,6 +102,52 @@ class Step(models.Model):
     @property
     def task_id(self) -> str:
         return task_id_of(self.run_id, self.name)
+
+
+class Chord(models.Model):
+    """A group whose members have not all ended, or have and the task behind them is still to be published.
+
+    It belongs to the result backend (result_backend.py): with it, "the last member has ended" and "the body is to
+    be published" are one commit, and the body is published until the broker has it.
+    """
+
+    group_id = models.CharField(max_length=255, unique=True)
+    members = models.JSONField(help_text="Celery's result tuples of the members")
+    body = models.JSONField(help_text="the signature of the task behind the group")
+    created_at = models.DateTimeField(default=timezone.now)
+    publish_at = models.DateTimeField(
+        null=True, help_text="all members have ended: when the body is published, unless somebody has by then"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["publish_at"], condition=models.Q(publish_at__isnull=False), name="chord_to_be_published"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"chord {self.group_id}"
+
+
+class Alert(models.Model):
+    """Something that a person has to look at; operators are told by mail, many at a time (alerts.py)."""
+
+    class Kind(models.TextChoices):
+        RUN_FAILED = "run_failed", "a run failed"
+
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="alerts")
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    told_at = models.DateTimeField(null=True, help_text="when the mail that names it was handed over")
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(told_at=None), name="alert_untold")]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
 
 
 def task_id_of(run_id: uuid.UUID | str, step_name: str) -> str:
