@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 T = TypeVar("T")
 
@@ -94,6 +96,10 @@ class Environment:
 
     def names(self, name: str, *, default: list[str]) -> list[str]:
         return self._read(name, default, lambda v: [part.strip() for part in v.split(",") if part.strip()], "a list")
+
+    def addresses(self, name: str) -> list[str]:
+        """E-mail addresses, separated by commas."""
+        return self._read(name, [], _addresses, "e-mail addresses, separated by commas")
 
     def web_url(self, name: str, default: str) -> str:
         """An http or https address without a trailing slash."""
@@ -182,6 +188,16 @@ def _url(value: str, schemes: set[str]) -> str:
         raise Refused("its scheme is not one of these" if separator else "it is not a URL")
     urlsplit(value).port  # noqa: B018  raises ValueError where the port is not a number
     return value
+
+
+def _addresses(value: str) -> list[str]:
+    addresses = [part.strip() for part in value.split(",") if part.strip()]
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise ValueError from error
+    return addresses
 
 
 def _web_url(value: str) -> str:

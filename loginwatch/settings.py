@@ -188,6 +188,7 @@ vars().update(env.email("EMAIL_URL", "smtp://localhost:25"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Loginwatch <no-reply@{SITE_HOST or 'localhost'}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+OPERATOR_EMAILS = env.addresses("OPERATOR_EMAILS")
 
 # --- What happens after a sign-in -------------------------------------------------------------------------
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")
@@ -228,6 +229,7 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "loginwatch.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
     "recover": {"task": "workflows.periodic.recover", "schedule": 5.0, "options": {"expires": 5}},
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
+    "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
 }
 # Seconds that handing a run to the broker may take inside a sign-in before it is left to recovery.
 PUBLISH_TIMEOUT = 0.1

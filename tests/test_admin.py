@@ -15,7 +15,8 @@ from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import DENY, risk_service
 from workflows import steps
-from workflows.models import Run
+from workflows.alerts import raise_alert
+from workflows.models import Alert, Run
 
 EVIDENCE = ["device", "signin", "notice", "securityevent", "verdict"]
 
@@ -37,6 +38,7 @@ def finished_run(make_run: Callable[..., Run], settings: object) -> Run:
                 step(run.pk)
             steps.post_to_risk_api(run.pk)
             steps.post_process(run.pk)
+    raise_alert(Alert.Kind.RUN_FAILED, "save_event: the <disk> was full", last.pk)
     return last
 
 
@@ -63,6 +65,26 @@ def test_a_run_is_found_by_its_id_and_shows_its_steps(operator: Client, finished
 
     assert str(finished_run.pk) in found
     assert all(name in page for name in ("check_device", "post_process"))
+
+
+def test_an_alert_leads_to_its_run_and_says_whether_it_was_told(operator: Client, finished_run: Run) -> None:
+    url = reverse("admin:workflows_alert_changelist")
+    listed = operator.get(url, {"q": str(finished_run.pk)}).content.decode()
+
+    assert f'<a href="{finished_run.get_absolute_url()}">' in listed
+    assert "save_event: the &lt;disk&gt; was full" in listed
+    assert "1 alert" in operator.get(url, {"told_at__isempty": 1}).content.decode()
+    assert "0 alerts" in operator.get(url, {"told_at__isempty": 0}).content.decode()
+
+
+def test_an_alert_can_be_neither_added_nor_changed_nor_deleted(operator: Client, finished_run: Run) -> None:
+    alert = Alert.objects.get()
+    change, delete = (reverse(f"admin:workflows_alert_{what}", args=[alert.pk]) for what in ("change", "delete"))
+
+    assert operator.get(reverse("admin:workflows_alert_add")).status_code == 403
+    assert operator.post(change, {"text": "nothing"}).status_code == 403
+    assert operator.post(delete, {"post": "yes"}).status_code == 403
+    assert Alert.objects.get().text == alert.text
 
 
 def test_the_admins_password_page_is_the_sites(operator: Client) -> None:

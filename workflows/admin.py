@@ -1,4 +1,4 @@
-"""Runs in the admin: a ledger, which nobody edits."""
+"""Runs and alerts in the admin: evidence, which nobody edits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
-from workflows.models import Run, Step
+from workflows.alerts import headline
+from workflows.models import Alert, Run, Step
 
 
 class StepInline(admin.TabularInline):
@@ -37,6 +40,23 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(ordering="sign_in__user")
     def user(self, run: Run) -> User:
         return run.sign_in.user
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "kind", "run_page", "headline", "told_at")
+    list_filter = ("kind", ("told_at", admin.EmptyFieldListFilter))
+    list_select_related = ("run",)
+    search_fields = ("run__id", "text")
+    ordering = ("-pk",)
+
+    @admin.display(description="run")
+    def run_page(self, alert: Alert) -> SafeString | None:
+        return format_html('<a href="{}">{}</a>', alert.run.get_absolute_url(), alert.run_id) if alert.run else None
+
+    @admin.display(description="text")
+    def headline(self, alert: Alert) -> str:
+        return headline(alert.text)
 
 
 class ResultAdmin(ReadOnlyAdmin):

@@ -7,4 +7,5 @@ class WorkflowsConfig(AppConfig):
     name = "workflows"
 
     def ready(self) -> None:
-        from workflows import checks, periodic, receivers, worker  # noqa: F401  they register themselves
+        # They register themselves.
+        from workflows import alerts_check, backlog, checks, periodic, receivers, worker  # noqa: F401

@@ -8,7 +8,7 @@ returns what it returned before, without acting, so a run may be published any n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from workflows import runs
+from workflows import points, runs
 from workflows.models import Run, Step
 
 State = Step.State
@@ -30,6 +30,8 @@ TIME_LIMIT_REACHED = "it reached its time limit"
 TIME_LIMIT_DELAY = 10.0
 # How often a step's process may be killed before the step is taken for the cause.
 MOST_CUT_OFF = 5
+# How often a run is published again without getting on by a step before it is taken for impossible.
+MOST_STALLS = 10
 
 
 class StepTaken(Exception):
@@ -64,6 +66,7 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
     step = _begin(run_id, name)
     if step.state == State.SUCCEEDED:
         return _recorded(step)
+    points.reached(run_id, name, "begun")
     try:
         with transaction.atomic():
             locked = Step.objects.select_for_update().get(pk=step.pk)
@@ -71,8 +74,10 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
                 return _recorded(locked)
             result = act(step)
             _complete(locked, result)
+            points.reached(run_id, name, "before commit")
     except SoftTimeLimitExceeded as limit:
         raise TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY) from limit
+    points.reached(run_id, name, "committed")
     return result
 
 
@@ -92,6 +97,7 @@ def outside(
     step = _begin(run_id, name, lease)
     if step.state == State.SUCCEEDED:
         return _recorded(step)
+    points.reached(run_id, name, "begun")
     try:
         result = act(step)
     except TryAgain as again:
@@ -101,10 +107,13 @@ def outside(
         later = TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY)
         _note_retry(step, later)
         raise later from limit
+    points.reached(run_id, name, "called")
     with transaction.atomic():
         if note:
             note(step, result)
         _complete(step, result)
+        points.reached(run_id, name, "before commit")
+    points.reached(run_id, name, "committed")
     return result
 
 
@@ -116,15 +125,22 @@ def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
             runs.fail_run(run_id)
 
 
-def may_go_on(run_id: UUID) -> bool:
-    """The run stands still: an attempt that still counts as running was killed. Too many, and its step has failed."""
+def may_go_on(run_ids: Collection[UUID]) -> list[UUID]:
+    """Of runs that stand still, those that are worth publishing again; the others are failed.
+
+    An attempt that still counts as running was killed: too many, and its step has failed. A run that was published
+    again and again and got nowhere would not get anywhere the next time.
+    """
     free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
-    killed = Step.objects.filter(free, run=run_id, state=State.RUNNING)
+    killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
     killed.update(cut_off=F("cut_off") + 1)
-    hopeless = killed.filter(cut_off__gte=MOST_CUT_OFF).values_list("name", flat=True)
-    for name in list(hopeless):
-        fail_step(run_id, Step.Name(name), f"its process was killed {MOST_CUT_OFF} times")
-    return not Run.objects.filter(pk=run_id, state=Run.State.FAILED).exists()
+    for step in list(killed.filter(cut_off__gte=MOST_CUT_OFF)):
+        fail_step(step.run_id, Step.Name(step.name), f"its process was killed {MOST_CUT_OFF} times")
+    open_steps = Step.objects.filter(run__in=run_ids).exclude(state=State.SUCCEEDED)
+    stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
+    for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
+        fail_step(step.run_id, Step.Name(step.name), f"it was published {MOST_STALLS} times, and no worker did it")
+    return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True))
 
 
 def result_of(run: Run, name: Step.Name) -> Result:
@@ -174,6 +190,7 @@ def _note_retry(step: Step, again: TryAgain) -> None:
         held = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts)
         if held.update(state=State.RETRYING, error=again.reason, leased_until=retry_at):
             runs.mark_retrying(step.run_id, retry_at)
+    points.reached(step.run_id, step.name, "retry noted")
 
 
 def _recorded(step: Step) -> Result:

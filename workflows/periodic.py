@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from accounts import notices
-from workflows import recovery, runs
+from workflows import alerts, recovery, runs
 
 
 @shared_task(ignore_result=True)
@@ -20,3 +20,8 @@ def deliver_notices() -> int:
     delivered = notices.deliver_due_notices()
     runs.mend_degraded_runs()
     return len(delivered)
+
+
+@shared_task(ignore_result=True)
+def tell_operators() -> int:
+    return alerts.tell_operators()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from celery import current_app
@@ -11,7 +13,7 @@ from kombu import Connection
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from kombu.pools import connections
 
-from workflows import runs
+from workflows import points, runs
 from workflows.breaker import Breaker
 from workflows.canvas import sign_in_canvas
 
@@ -32,25 +34,42 @@ def publish(run_id: UUID) -> bool:
     """
     if breaker.is_open:
         return False
-    try:
-        # Not a producer: a chain's apply_async drops that and takes one of the app's, with the app's patience.
-        with connections[_connection()].acquire(block=True, timeout=settings.PUBLISH_TIMEOUT) as connection:
-            sign_in_canvas(str(run_id)).apply_async(connection=connection, retry_policy=ONCE)
-    except (OperationalError, ConnectionLimitExceeded) as error:
+    points.reached(run_id, "", "before publish")
+    published = publish_all([run_id])
+    if not published:
         breaker.trip()
-        logger.warning(
-            "run %s was not published and is left to recovery, as those of the next %g s: %s", run_id, REST, error
-        )
-        return False
-    runs.mark_published(run_id)
-    return True
+    return bool(published)
 
 
-def _connection() -> Connection:
-    """A connection that gives up soon: the sign-in that publishes is waiting for its page."""
-    seconds = settings.PUBLISH_TIMEOUT
+def publish_all(run_ids: Iterable[UUID]) -> list[UUID]:
+    """Publish the runs' canvases until the broker does not take one; returns those that it took."""
+    taken: list[UUID] = []
+    try:
+        with _connection() as connection:
+            for run_id in run_ids:
+                # Not as children of the task that recovers: it would collect them all.
+                sign_in_canvas(str(run_id)).apply_async(connection=connection, retry_policy=ONCE, add_to_parent=False)
+                taken.append(run_id)
+                points.reached(run_id, "", "published")
+    except (OperationalError, ConnectionLimitExceeded) as error:
+        logger.warning("the broker does not take runs, which are left to recovery: %s", error)
+    if taken:
+        runs.mark_published(taken)
+    return taken
+
+
+def impatient_connection(seconds: float) -> Connection:
+    """A connection to the broker, not yet open, that waits ``seconds`` for each answer."""
     redis = {"socket_connect_timeout": seconds, "socket_timeout": seconds}
     amqp = {"read_timeout": seconds, "write_timeout": seconds}
     options = amqp if current_app.conf.broker_url.startswith("amqp") else redis
     connection: Connection = current_app.connection_for_write(connect_timeout=seconds, transport_options=options)
     return connection
+
+
+@contextmanager
+def _connection() -> Iterator[Connection]:
+    """One of a pool. Not a producer: a chain's apply_async drops that and takes one of the app's, which is patient."""
+    pool = connections[impatient_connection(settings.PUBLISH_TIMEOUT)]
+    with pool.acquire(block=True, timeout=settings.PUBLISH_TIMEOUT) as connection:
+        yield connection

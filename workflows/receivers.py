@@ -10,12 +10,13 @@ from django.dispatch import receiver
 
 from accounts.models import SignIn
 from accounts.signals import sign_in_recorded
-from workflows import publishing, runs
+from workflows import points, publishing, runs
 
 
 @receiver(sign_in_recorded)
 def on_sign_in_recorded(sign_in: SignIn, **kwargs: Any) -> None:
     """Write the run in the sign-in's transaction, and publish it once that is committed."""
     run = runs.create_run(sign_in)
+    points.reached(run.pk, "", "created")
     # robust: whatever goes wrong with the broker is logged, and the sign-in has still succeeded.
     transaction.on_commit(partial(publishing.publish, run.pk), robust=True)

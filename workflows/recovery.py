@@ -2,40 +2,105 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection, transaction
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
-from workflows import ledger, publishing
-from workflows.models import Run
+from workflows import backlog, ledger, publishing, runs
+from workflows.models import Run, Step
 
-# How long a recovery that dies between claiming a run and publishing it keeps others from it.
-CLAIM = timedelta(seconds=30)
+logger = logging.getLogger(__name__)
+
+# A message is sent a moment after what its run did last, and clocks differ: a run this close to the head of the queue
+# may be in it.
+SLACK = timedelta(seconds=5)
+# As many runs as are published in well under a second: a recovery that dies publishes no more than these once more.
+BATCH = 200
 
 
-def recover_runs(*, everything: bool = False, most: int = 500) -> int:
-    """Publish again up to ``most`` runs that stand still, the longest first; returns how many were published.
+def recover_runs(*, everything: bool = False, seconds: float = 10.0) -> int:
+    """Publish again the runs that stand still, the longest first, for ``seconds``; returns how many were published.
 
-    ``everything``: all unfinished runs, also those that only wait their turn. For a broker that is known to hold
-    nothing. A broker that does not take one is not asked for the others.
+    A run stands still where the broker is known to hold nothing of it, or where its message must have left the queue
+    and it has not moved since; and nobody is at one of its steps. A run behind a long backlog only waits its turn.
+    A broker that has lost everything, as is also taken for granted with ``everything``, holds no run at all.
     """
-    stalled = Run.objects.filter(state__in=Run.UNFINISHED)
-    if not everything:
-        stalled = stalled.filter(recover_at__lte=timezone.now())
+    began = time.monotonic()
+    try:
+        left_before = _look(everything=everything)
+    except backlog.BrokerAway as error:
+        logger.warning("recovery waits for the broker: %s", error)
+        return 0
+    _note_moves(left_before)
     recovered = 0
-    for run_id, recover_at in stalled.order_by("recover_at").values_list("pk", "recover_at")[:most]:
-        if not _claim(run_id, recover_at):
-            continue
-        if not ledger.may_go_on(run_id):
-            continue
-        if not publishing.publish(run_id):
+    while claimed := _claim(left_before):
+        ready = ledger.may_go_on(claimed)
+        taken = publishing.publish_all(ready)
+        recovered += len(taken)
+        if len(taken) < len(ready):
+            _release(claimed)
             break
-        recovered += 1
+        if time.monotonic() - began > seconds:
+            break
     return recovered
 
 
-def _claim(run_id: UUID, recover_at: datetime) -> bool:
-    """Of several recoveries at once, one gets the run."""
-    claimed = Run.objects.filter(pk=run_id, recover_at=recover_at).update(recover_at=timezone.now() + CLAIM)
-    return claimed == 1
+def _look(*, everything: bool) -> datetime:
+    """Of the broker: what was sent before this moment must have left its queue. Raises BrokerAway."""
+    seen = backlog.look()
+    if seen.lost or everything:
+        lost = runs.mark_lost()
+        backlog.mark()
+        logger.warning("the broker holds none of the %s unfinished runs: they are published again", lost)
+    return backlog.left_before(seen.head, runs.STALLED) - SLACK
+
+
+def _standing_still(left_before: datetime) -> QuerySet[Run]:
+    now = timezone.now()
+    held = Step.objects.filter(run=OuterRef("pk"), leased_until__gt=now)
+    return Run.objects.filter(
+        ~Exists(held),
+        # A published run is looked at STALLED after it moved.
+        Q(published_at=None) | Q(recover_at__lt=left_before + runs.STALLED),
+        state__in=Run.UNFINISHED,
+        recover_at__lte=now,
+    )
+
+
+def _note_moves(left_before: datetime) -> None:
+    """A run that got on by a step since it was published has sent its next message then: its wait begins anew.
+
+    It is noted here, and not with each step, because nearly all runs end before anyone asks.
+    """
+    ended = Step.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("finished_at")).values("last")
+    _standing_still(left_before).filter(published_at__isnull=False).annotate(moved_at=Subquery(ended)).filter(
+        recover_at__lt=F("moved_at") + runs.STALLED
+    ).update(recover_at=F("moved_at") + runs.STALLED, stalls=0)
+
+
+def _claim(left_before: datetime) -> list[UUID]:
+    """A batch of the runs that stand still; of several recoveries at once, one gets a run.
+
+    One that dies before it has published them keeps the others off for STALLED.
+    """
+    still = _standing_still(left_before).order_by("recover_at")
+    with transaction.atomic():
+        locked = still.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        claimed = list(locked.values_list("pk", flat=True)[:BATCH])
+        Run.objects.filter(pk__in=claimed).update(
+            published_at=None,
+            recover_at=timezone.now() + runs.STALLED,
+            # Only where the broker had it: otherwise it has not had its chance.
+            stalls=Case(When(published_at=None, then=F("stalls")), default=F("stalls") + 1),
+        )
+    return claimed
+
+
+def _release(claimed: list[UUID]) -> None:
+    """Those that the broker has not taken are due as soon as it is back."""
+    Run.objects.filter(pk__in=claimed, published_at=None).update(recover_at=timezone.now())

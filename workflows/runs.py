@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from accounts.models import Notice, SignIn
-from workflows.models import Run, Step
-
-logger = logging.getLogger(__name__)
+from workflows.alerts import raise_alert
+from workflows.models import Alert, Run, Step
 
 # How long a new run may stay unpublished before recovery publishes it: longer than a request takes to do so.
 UNPUBLISHED = timedelta(seconds=10)
-# How long a published run may stand still before recovery publishes it again, the first time and at most.
-STALLED = timedelta(seconds=30)
-LONGEST_STALLED = timedelta(hours=1)
-MOST_DOUBLINGS = 10
+# How long a published run may stand still, once its message has left the queue, before recovery publishes it again.
+STALLED = timedelta(seconds=20)
 
 
 def create_run(sign_in: SignIn) -> Run:
@@ -40,16 +37,15 @@ def mark_running(run_id: UUID) -> None:
 
 def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
     """A step waits to be tried again at ``retry_at``; recovery leaves the run alone until well after that."""
-    Run.objects.filter(pk=run_id, state__in=Run.UNFINISHED).update(
-        state=Run.State.RETRYING, recover_at=retry_at + STALLED
+    _unfinished().filter(pk=run_id).update(state=Run.State.RETRYING, recover_at=retry_at + STALLED, stalls=0)
+
+
+def mark_published(run_ids: Collection[UUID]) -> None:
+    """The broker has the runs' canvases."""
+    now = timezone.now()
+    Run.objects.filter(pk__in=run_ids).update(
+        published=F("published") + 1, published_at=now, recover_at=Greatest("recover_at", now + STALLED)
     )
-
-
-def mark_published(run_id: UUID) -> None:
-    """The broker has the run's canvas. Recovery's patience doubles each time, so a backlog is not made worse."""
-    published = Run.objects.values_list("published", flat=True).get(pk=run_id)
-    patience = min(STALLED * 2 ** min(published, MOST_DOUBLINGS), LONGEST_STALLED)
-    Run.objects.filter(pk=run_id).update(published=F("published") + 1, recover_at=timezone.now() + patience)
 
 
 def mark_interrupted(run_id: UUID) -> None:
@@ -61,7 +57,22 @@ def mark_interrupted(run_id: UUID) -> None:
     if Step.objects.filter(run=run_id, state=Step.State.FAILED).exists():
         fail_run(run_id)
     else:
-        Run.objects.filter(pk=run_id, state__in=Run.UNFINISHED).update(recover_at=timezone.now())
+        _unfinished().filter(pk=run_id).update(published_at=None, recover_at=timezone.now())
+
+
+def mark_lost() -> int:
+    """The broker has lost all it held: recovery publishes every unfinished run again; returns how many.
+
+    Except those that somebody is at: whoever does a step publishes the next. A step that waits to be tried again
+    waits in a worker's memory and may still be there: it keeps the time at which recovery looks.
+    """
+    held = Step.objects.filter(run=OuterRef("pk"), state=Step.State.RUNNING, leased_until__gt=timezone.now())
+    retrying = When(state=Run.State.RETRYING, then=F("recover_at"))
+    return (
+        _unfinished()
+        .filter(~Exists(held))
+        .update(published_at=None, recover_at=Case(retrying, default=Value(timezone.now(), DateTimeField())))
+    )
 
 
 def finish_run(run_id: UUID) -> None:
@@ -72,9 +83,10 @@ def finish_run(run_id: UUID) -> None:
 
 
 def fail_run(run_id: UUID) -> None:
-    """A step failed for good: nobody goes on with this run by itself."""
-    if _end(run_id, Run.UNFINISHED, Run.State.FAILED):
-        logger.error("run %s failed: %s", run_id, _errors_of(run_id))
+    """A step failed for good: nobody goes on with this run by itself, and the operators are told."""
+    with transaction.atomic():
+        if _end(run_id, Run.UNFINISHED, Run.State.FAILED):
+            raise_alert(Alert.Kind.RUN_FAILED, _errors_of(run_id), run_id)
 
 
 def mend_degraded_runs() -> int:
@@ -90,7 +102,13 @@ def reopen_failed_runs() -> int:
         Step.objects.filter(run__in=failed, state=Step.State.FAILED).update(
             state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
         )
-        return failed.update(state=Run.State.QUEUED, finished_at=None, recover_at=timezone.now())
+        return failed.update(
+            state=Run.State.QUEUED, finished_at=None, published_at=None, stalls=0, recover_at=timezone.now()
+        )
+
+
+def _unfinished() -> QuerySet[Run]:
+    return Run.objects.filter(state__in=Run.UNFINISHED)
 
 
 def _end(run_id: UUID, states: tuple[Run.State, ...], state: Run.State) -> bool:

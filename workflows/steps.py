@@ -21,9 +21,8 @@ from workflows.models import Step, task_id_of
 
 Name = Step.Name
 
-# Leases are longer than the hard time limits of the tasks (tasks.py): who still acts still holds its lease.
-NOTICE_LEASE = timedelta(seconds=65)
-RISK_LEASE = timedelta(seconds=35)
+# Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
+LEASE = timedelta(seconds=35)
 
 # A mail server gets these seconds to come back before the mail is handed over; a verdict must not wait longer.
 NOTICE_DELAYS = (5.0, 20.0)
@@ -41,7 +40,7 @@ def check_device(run_id: UUID) -> Result:
 
 def notify_user(run_id: UUID) -> Result:
     """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
-    return ledger.outside(run_id, Name.NOTIFY_USER, _notify_user, note=_note_notice, lease=NOTICE_LEASE)
+    return ledger.outside(run_id, Name.NOTIFY_USER, _notify_user, note=_note_notice, lease=LEASE)
 
 
 def save_event(run_id: UUID) -> Result:
@@ -54,7 +53,7 @@ def post_to_risk_api(run_id: UUID) -> Result:
 
     Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
     """
-    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=RISK_LEASE)
+    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=LEASE)
 
 
 def post_process(run_id: UUID) -> Result:

@@ -56,8 +56,8 @@ def check_device(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.check_device, run_id)
 
 
-# Longer than the mail server's EMAIL_TIMEOUT for each of connecting, greeting and sending.
-@shared_task(bind=True, base=StepTask, soft_time_limit=45, time_limit=60)
+# The two that talk to the outside: their time is the other side's, up to EMAIL_TIMEOUT and RISK_API_TIMEOUT a reply.
+@shared_task(bind=True, base=StepTask, soft_time_limit=25, time_limit=30)
 def notify_user(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.notify_user, run_id)
 

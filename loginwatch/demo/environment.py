@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from loginwatch.demo import broker
+from loginwatch.demo.cast import OPERATOR, address_of
 from loginwatch.demo.folders import write_private
 from loginwatch.demo.ports import LOOPBACK, free_port, reachable
 from loginwatch.demo.processes import CHECKOUT
@@ -24,8 +25,8 @@ MARK = "LOGINWATCH_DEMO_MARK"
 # What a worker that is started beside the demo has to know as well.
 SHARED = (
     "VAR_DIR", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "SITE_URL", "HOST", "PORT", "TRUSTED_PROXY_COUNT", "TIME_ZONE",
-    "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL", "RISK_API_URL",
-    "RISK_API_SECRET", "RISK_API_TIMEOUT", "GEOIP_DATABASE", "LOGINWATCH_ENFORCE", "LOGINWATCH_DEMO",
+    "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL", "OPERATOR_EMAILS",
+    "RISK_API_URL", "RISK_API_SECRET", "RISK_API_TIMEOUT", "GEOIP_DATABASE", "LOGINWATCH_ENFORCE", "LOGINWATCH_DEMO",
 )  # fmt: skip
 
 
@@ -62,6 +63,7 @@ def surroundings(given: Mapping[str, str], var: Path) -> Surroundings:
         "SECRET_KEY": secret_key(var),
         "RISK_API_SECRET": risk_api_secret(var),
         "EMAIL_URL": f"maildir:///{quote(str(var / 'mail'))}",
+        "OPERATOR_EMAILS": address_of(OPERATOR),
         **(_own_broker(var) if brings_broker else {}),
         **(_own_risk_service(var) if brings_risk_service else {}),
     }

@@ -15,8 +15,9 @@ from accounts.models import SecurityEvent
 from tests import servers
 from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.past import let_pass
 from tests.workflows.risk_service import Answer, RiskService
-from workflows.models import Run, Step
+from workflows.models import Run
 from workflows.publishing import publish
 from workflows.recovery import recover_runs
 
@@ -37,11 +38,6 @@ def run(risk: RiskService, make_run: Callable[..., Run]) -> Run:
     return make_run()
 
 
-def end_the_lease_of_the_dead(run: Run) -> None:
-    """As if the time had passed after which others may take over."""
-    run.steps.filter(name=Step.Name.POST_TO_RISK_API).update(leased_until=timezone.now())
-
-
 def test_a_run_whose_worker_was_killed_in_a_step_is_finished_when_the_next_one_starts(
     new_worker: Callable[[], AbstractContextManager[servers.Server]],
     run: Run,
@@ -53,8 +49,7 @@ def test_a_run_whose_worker_was_killed_in_a_step_is_finished_when_the_next_one_s
         wait_for(lambda: risk.requests, "the worker asks the risk service")
         doomed.signal(signal.SIGKILL)
     risk.answer = Answer()
-    end_the_lease_of_the_dead(run)
-    Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
+    let_pass(run)
 
     with new_worker():
         wait_for(lambda: finished(run), "the run finishes")
@@ -82,7 +77,7 @@ def test_a_killed_pool_child_does_not_fail_the_run(
         assert not run.is_finished
 
         risk.answer = Answer()
-        end_the_lease_of_the_dead(run)
+        let_pass(run)
         assert recover_runs() == 1
         wait_for(lambda: finished(run), "the run finishes")
 

@@ -19,6 +19,7 @@ GOOD = {
     "ENV_FILE": os.devnull,
     "SECRET_KEY": "x" * 50,
     "SITE_URL": "https://example.com",
+    "OPERATOR_EMAILS": "ops@example.com",
     "RISK_API_SECRET": "whsec_aW5zZWN1cmUtc2VjcmV0LWZvci1kZWJ1Z2dpbmctb25seQ==",
 }
 
@@ -55,6 +56,7 @@ def test_every_wrong_value_is_told_in_a_line_and_nothing_starts(command: tuple[s
     ("name", "value"),
     [
         ("DEBUG", "perhaps"),
+        ("OPERATOR_EMAILS", "ops@example.com, nobody"),
         ("PORT", "0"),
         ("PORT", "65536"),
         ("SITE_URL", "loginwatch.internal"),

@@ -1,9 +1,9 @@
-"""Which runs recovery publishes again, and which it leaves alone."""
+"""Which runs recovery publishes again, and which it leaves alone. What it asks a real broker is in tests/live."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,30 +12,70 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import ledger, publishing, runs, steps, tasks
+from tests.workflows.past import let_pass
+from workflows import backlog, ledger, publishing, runs, steps, tasks
 from workflows.models import Run, Step
 from workflows.recovery import recover_runs
 
+LONG_AGO = timedelta(minutes=5)
+
+
+class Broker:
+    """What recovery is told of the broker, and what the broker took of it."""
+
+    def __init__(self) -> None:
+        self.head: datetime | None = None  # None: its queue is empty
+        self.lost = False
+        self.away = False
+        self.takes = 1000
+        self.taken: list[UUID] = []
+
+    def look(self) -> backlog.Look:
+        if self.away:
+            raise backlog.BrokerAway("nobody answers")
+        return backlog.Look(head=self.head or timezone.now(), lost=self.lost)
+
+    def mark(self) -> None:
+        self.lost = False
+
+    def take(self, run_ids: Collection[UUID]) -> list[UUID]:
+        taken = list(run_ids)[: self.takes]
+        runs.mark_published(taken)
+        self.taken += taken
+        return taken
+
 
 @pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(backlog, "look", broker.look)
+    monkeypatch.setattr(backlog, "mark", broker.mark)
+    monkeypatch.setattr(publishing, "publish_all", broker.take)
+    return broker
+
+
+@pytest.fixture
+def published(broker: Broker) -> list[UUID]:
     """The runs that were handed to the broker, which takes them all."""
-    taken: list[UUID] = []
-
-    def publish(run_id: UUID) -> bool:
-        taken.append(run_id)
-        runs.mark_published(run_id)
-        return True
-
-    monkeypatch.setattr(publishing, "publish", publish)
-    return taken
+    return broker.taken
 
 
 @pytest.fixture
 def due(make_run: Callable[..., Run]) -> Run:
+    """Nobody has published it, and its request must be over."""
     run = make_run()
     Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
     return run
+
+
+def publish(run: Run, ago: timedelta) -> None:
+    moment = timezone.now() - ago
+    Run.objects.filter(pk=run.pk).update(published=1, published_at=moment, recover_at=moment + runs.STALLED)
+
+
+def hold(run: Run, name: Step.Name, seconds: float) -> None:
+    until = timezone.now() + timedelta(seconds=seconds)
+    run.steps.filter(name=name).update(state=Step.State.RUNNING, leased_until=until)
 
 
 def test_a_run_that_is_due_is_published(due: Run, published: list[UUID]) -> None:
@@ -63,46 +103,125 @@ def test_everything_means_also_what_is_not_due(run: Run, published: list[UUID]) 
     assert recover_runs(everything=True) == 1
 
 
-def test_recoverys_patience_doubles_so_a_backlog_is_not_made_worse(run: Run) -> None:
-    waits = []
-    for _ in range(50):
-        runs.mark_published(run.pk)
-        run.refresh_from_db()
-        waits.append(round((run.recover_at - timezone.now()) / timedelta(seconds=1)))
-
-    assert waits[:5] == [30, 60, 120, 240, 480]
-    assert waits[-1] == 3600
-
-
-def test_a_broker_that_does_not_take_one_is_not_asked_for_the_others(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[UUID] = []
-
-    def refuse(run_id: UUID) -> bool:
-        asked.append(run_id)
-        return False
-
-    monkeypatch.setattr(publishing, "publish", refuse)
-    for _ in range(3):
-        make_run()
-
-    assert recover_runs(everything=True) == 0
-    assert len(asked) == 1
-
-
-def test_of_two_recoveries_at_once_one_publishes_the_run(due: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    published: list[UUID] = []
-
-    def publish_while_another_recovers(run_id: UUID) -> bool:
-        published.append(run_id)
-        assert recover_runs() == 0
-        return True
-
-    monkeypatch.setattr(publishing, "publish", publish_while_another_recovers)
+def test_a_run_whose_message_has_left_an_empty_queue_is_published_again(run: Run, published: list[UUID]) -> None:
+    publish(run, LONG_AGO)
 
     assert recover_runs() == 1
-    assert published == [due.pk]
+
+
+def test_a_run_that_waits_its_turn_is_left_alone_however_long_it_waits(run: Run, broker: Broker) -> None:
+    publish(run, timedelta(hours=5))
+    broker.head = timezone.now() - timedelta(hours=6)
+
+    assert recover_runs() == 0
+
+
+def test_a_run_that_a_worker_has_only_just_taken_from_the_queue_is_left_alone(run: Run, broker: Broker) -> None:
+    publish(run, LONG_AGO)
+    broker.head = timezone.now() - 2 * LONG_AGO
+    recover_runs()
+    broker.head = None
+
+    assert recover_runs() == 0, "its message may have left the queue a moment ago"
+
+
+def test_a_run_that_got_on_by_a_step_waits_anew(run: Run, broker: Broker) -> None:
+    publish(run, timedelta(hours=5))
+    steps.check_device(run.pk)
+    broker.head = timezone.now() - timedelta(hours=4)
+
+    assert recover_runs() == 0
+    run.refresh_from_db()
+    assert run.recover_at > timezone.now(), "it is not looked at again before its next message could be lost"
+
+
+def test_a_run_with_a_step_that_somebody_holds_is_left_alone(due: Run, published: list[UUID]) -> None:
+    hold(due, Step.Name.NOTIFY_USER, seconds=30)
+
+    assert recover_runs() == 0
+
+
+def test_what_a_broker_has_lost_is_published_again_at_once(
+    make_run: Callable[..., Run], run: Run, broker: Broker
+) -> None:
+    waiting, held, retrying = run, make_run(), make_run()
+    for each in (waiting, held, retrying):
+        publish(each, timedelta(seconds=1))
+    hold(held, Step.Name.POST_TO_RISK_API, seconds=30)
+    runs.mark_retrying(retrying.pk, timezone.now() + timedelta(seconds=30))
+    broker.lost = True
+
+    assert [recover_runs(), recover_runs()] == [1, 0]
+    assert broker.taken == [waiting.pk], "a worker is at the others, and will publish what follows"
+
+
+def test_a_broker_that_is_away_is_waited_for(due: Run, broker: Broker) -> None:
+    broker.away = True
+    assert recover_runs() == 0
+
+    broker.away = False
+    assert recover_runs() == 1
+
+
+def test_what_the_broker_did_not_take_is_due_as_soon_as_it_is_back(
+    make_run: Callable[..., Run], broker: Broker
+) -> None:
+    for _ in range(3):
+        make_run()
+    broker.takes = 1
+    assert recover_runs(everything=True) == 1
+
+    broker.takes = 1000
+    assert recover_runs() == 2
+
+
+def test_of_two_recoveries_at_once_one_publishes_the_run(
+    due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_while_another_recovers(run_ids: Collection[UUID]) -> list[UUID]:
+        assert recover_runs() == 0
+        return broker.take(run_ids)
+
+    monkeypatch.setattr(publishing, "publish_all", take_while_another_recovers)
+
+    assert recover_runs() == 1
+    assert broker.taken == [due.pk]
+
+
+def test_a_run_that_gets_nowhere_is_failed_in_the_end(run: Run, published: list[UUID]) -> None:
+    for _ in range(ledger.MOST_STALLS + 1):
+        publish(run, LONG_AGO)
+        recover_runs()
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert len(published) == ledger.MOST_STALLS
+    assert "published 10 times" in run.steps.get(name=Step.Name.CHECK_DEVICE).error
+    assert run.steps.filter(state=Step.State.FAILED).count() == 1
+
+
+def test_a_run_that_gets_on_is_published_as_often_as_it_takes(run: Run, published: list[UUID]) -> None:
+    for _ in range(ledger.MOST_STALLS):
+        publish(run, LONG_AGO)
+        recover_runs()
+    steps.check_device(run.pk)
+    publish(run, LONG_AGO)
+    assert recover_runs() == 0
+
+    let_pass(run)
+    assert recover_runs() == 1
+    run.refresh_from_db()
+    assert run.stalls == 1
+
+
+def test_more_than_a_batch_is_published(
+    make_run: Callable[..., Run], published: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.recovery.BATCH", 2)
+    for _ in range(5):
+        make_run()
+
+    assert recover_runs(everything=True) == 5
 
 
 def test_the_command_says_how_many(due: Run, published: list[UUID], capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,10 +242,9 @@ def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: 
 
 
 def test_a_step_that_another_worker_holds_is_not_counted_as_killed(due: Run, published: list[UUID]) -> None:
-    until = timezone.now() + timedelta(minutes=1)
-    due.steps.filter(name=Step.Name.NOTIFY_USER).update(state=Step.State.RUNNING, leased_until=until)
+    hold(due, Step.Name.NOTIFY_USER, seconds=60)
 
-    recover_runs()
+    recover_runs(everything=True)
 
     assert due.steps.get(name=Step.Name.NOTIFY_USER).cut_off == 0
 

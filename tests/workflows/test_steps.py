@@ -314,8 +314,8 @@ def test_the_risk_service_is_told_the_same_at_each_attempt(run: Run, risk: RiskS
 def test_a_lease_is_longer_than_the_hard_time_limit_of_its_task() -> None:
     from workflows import tasks
 
-    assert timedelta(seconds=tasks.notify_user.time_limit or 0) < steps.NOTICE_LEASE
-    assert timedelta(seconds=tasks.post_to_risk_api.time_limit or 0) < steps.RISK_LEASE
+    assert timedelta(seconds=tasks.notify_user.time_limit or 0) < steps.LEASE
+    assert timedelta(seconds=tasks.post_to_risk_api.time_limit or 0) < steps.LEASE
 
 
 def test_who_was_overtaken_while_it_waited_for_an_answer_notes_no_retry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,6 +26,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["failed"]:
             reopen_failed_runs()
-        everything: bool = options["all"]
-        count = recover_runs(everything=True, most=sys.maxsize) if everything else recover_runs()
+        count = recover_runs(everything=options["all"], seconds=math.inf)
         self.stdout.write(f"{count} run{'' if count == 1 else 's'} published again.")

@@ -1,0 +1,144 @@
+"""What a person has to look at, and the mail that tells the operators of it: many at a time, each once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from datetime import timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from workflows.models import Alert
+
+logger = logging.getLogger(__name__)
+
+# Between two mails. Shorter than beat's schedule, so that each round may send, and longer than the time limit of
+# its task: it is also the claim of the one that sends.
+PAUSE = timedelta(seconds=50)
+CLAIM = "workflows.alerts.claim"
+# They are marked told by one statement, and SQLite takes 32,766 values in one. What is beyond is told next time.
+MOST_A_MAIL = 10_000
+# Those that a mail shows; it counts the others.
+MOST_SHOWN = 20
+# Characters that are kept of a text, and shown of it in a mail. The page of its run has the whole.
+LONGEST_TEXT = 2_000
+LONGEST_LINE = 300
+PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+
+
+class Wording(NamedTuple):
+    """How a mail says "1 <one>" or "7 <many>", and what is to be done."""
+
+    one: str
+    many: str
+    remedy: str
+
+    def counted(self, number: int) -> str:
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+WORDINGS = {
+    Alert.Kind.RUN_FAILED: Wording(
+        "run failed",
+        "runs failed",
+        "A failed run waits for a person. Once its cause is mended, go on with it: python manage.py recover --failed",
+    )
+}
+
+
+def raise_alert(kind: Alert.Kind, text: str, run_id: UUID | None = None) -> None:
+    """Note it and log it. Call it in the transaction that writes what it is about: there are both, or neither."""
+    Alert.objects.create(kind=kind, text=text[:LONGEST_TEXT], run_id=run_id)
+    logger.error("%s%s: %s", kind.label, f" ({run_id})" if run_id else "", headline(text))
+
+
+def tell_operators() -> int:
+    """Send one mail of all alerts that the operators were not told of; returns how many it tells of.
+
+    That is 0 where nobody is to be told, within the pause after another mail, and where the mail did not go out:
+    its alerts stay untold, and the next call tries again.
+    """
+    untold = _claim() if settings.OPERATOR_EMAILS else []
+    if not untold:
+        return 0
+    try:
+        _send(untold)
+    except OSError as error:  # an SMTPException is one
+        logger.error("operators could not be told of %d alerts, and will be later: %s", len(untold), error)
+        return 0
+    # By their ids: whatever was raised since the mail was written is not in it.
+    return Alert.objects.filter(pk__in=[alert.pk for alert in untold]).update(told_at=timezone.now())
+
+
+def headline(text: str) -> str:
+    """The first line of an error, cut, and without passwords: a mail passes through many hands.
+
+    What a database says after its first line are the values that it refused.
+    """
+    first = next(iter(text.strip().splitlines()), "")
+    return Truncator(PASSWORD_IN_URL.sub("***", first)).chars(LONGEST_LINE)
+
+
+@transaction.atomic
+def _claim() -> list[Alert]:
+    """What is to be told, the oldest first; nothing where another call tells it, or has told of others just now.
+
+    The claim is an entry of the cache, which is a table beside the alerts. Of two calls that find the last one run
+    out, ``add`` lets both pass; so they come to it one by one, in the order in which they lock the oldest alert.
+    """
+    untold = Alert.objects.filter(told_at=None)
+    oldest = untold.select_for_update().first()
+    if oldest is None or not cache.add(CLAIM, oldest.pk, timeout=PAUSE.total_seconds()):
+        return []
+    return list(untold.only("kind", "created_at")[:MOST_A_MAIL])
+
+
+def _send(alerts: list[Alert]) -> None:
+    """Raises OSError where the mail was not taken. Another attempt at the same alerts has the same Message-ID."""
+    context = _context(alerts)
+    newest = alerts[-1]
+    message_id = f"<alerts.{newest.pk}.{len(alerts)}.{newest.created_at:%Y%m%d%H%M%S%f}@{settings.SITE_HOST}>"
+    mail = EmailMultiAlternatives(
+        subject=" ".join(render_to_string("workflows/alert_subject.txt", context).split()),
+        body=render_to_string("workflows/alert.txt", context),
+        to=settings.OPERATOR_EMAILS,
+        # RFC 3834: no out-of-office reply is wanted.
+        headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
+    )
+    mail.attach_alternative(render_to_string("workflows/alert.html", context), "text/html")
+    with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
+        mail.send()
+
+
+def _context(alerts: list[Alert]) -> dict[str, Any]:
+    numbers = Counter(alert.kind for alert in alerts)
+    wordings = {kind: wording for kind, wording in WORDINGS.items() if kind in numbers}
+    newest = Alert.objects.filter(pk__in=[alert.pk for alert in alerts[-MOST_SHOWN:]])
+    return {
+        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "counts": [wording.counted(numbers[kind]) for kind, wording in wordings.items()],
+        "remedies": [wording.remedy for wording in wordings.values()],
+        "number": len(alerts),
+        "shown": [_shown(alert) for alert in newest.select_related("run").order_by("-pk")],
+        "alerts_url": settings.SITE_URL + reverse("admin:workflows_alert_changelist"),
+    }
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
+    return {
+        "what": alert.get_kind_display(),
+        "created_at": alert.created_at,
+        "line": headline(alert.text),
+        "url": settings.SITE_URL + alert.run.get_absolute_url() if alert.run else "",
+    }
