@@ -196,7 +196,7 @@ def _addresses(value: str) -> list[str]:
         try:
             validate_email(address)
         except ValidationError as error:
-            raise ValueError from error
+            raise Refused(f"{address!r} is none") from error
     return addresses
 
 

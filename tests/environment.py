@@ -33,6 +33,7 @@ os.environ.update(
         "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         "RISK_API_URL": f"http://127.0.0.1:{free_port()}",
         "EMAIL_URL": f"maildir:///{SCRATCH / 'mail'}",
+        "OPERATOR_EMAILS": "operators@example.com",
         "LOGINWATCH_DEMO": "0",
     }
 )

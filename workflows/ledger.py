@@ -121,7 +121,7 @@ def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
     """The step failed for good, and its run with it. A step that is done stays done."""
     with transaction.atomic():
         failed = Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED)
-        if failed.update(state=State.FAILED, error=error, finished_at=timezone.now(), leased_until=None):
+        if failed.update(state=State.FAILED, error=_storable(error), finished_at=timezone.now(), leased_until=None):
             runs.fail_run(run_id)
 
 
@@ -188,9 +188,14 @@ def _note_retry(step: Step, again: TryAgain) -> None:
     retry_at = timezone.now() + timedelta(seconds=again.delay)
     with transaction.atomic():
         held = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts)
-        if held.update(state=State.RETRYING, error=again.reason, leased_until=retry_at):
+        if held.update(state=State.RETRYING, error=_storable(again.reason), leased_until=retry_at):
             runs.mark_retrying(step.run_id, retry_at)
     points.reached(step.run_id, step.name, "retry noted")
+
+
+def _storable(text: str) -> str:
+    """An error's text may come from anywhere: databases refuse NUL characters and lone surrogates."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _recorded(step: Step) -> Result:

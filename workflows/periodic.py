@@ -22,6 +22,7 @@ def deliver_notices() -> int:
     return len(delivered)
 
 
-@shared_task(ignore_result=True)
+# Shorter than the pause between two mails (alerts.PAUSE), which is also the claim of the one that sends.
+@shared_task(ignore_result=True, soft_time_limit=40, time_limit=45)
 def tell_operators() -> int:
     return alerts.tell_operators()

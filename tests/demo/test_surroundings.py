@@ -85,7 +85,7 @@ def test_what_a_worker_beside_the_demo_has_to_know_is_written_down_for_its_owner
     told = dict(line.split("=", 1) for line in env_file_in(var).read_text().splitlines())
     assert told["DATABASE_URL"] == "postgres://me:secret@db.example/site"
     assert told["VAR_DIR"] == str(var)
-    assert {"REDIS_URL", "SECRET_KEY", "RISK_API_URL", "RISK_API_SECRET", "EMAIL_URL", "LOGINWATCH_DEMO"} <= set(told)
+    assert {"REDIS_URL", "SECRET_KEY", "RISK_API_URL", "RISK_API_SECRET", "EMAIL_URL", "OPERATOR_EMAILS"} <= set(told)
     assert "HOME" not in told
     assert env_file_in(var).stat().st_mode & 0o777 == 0o600
 

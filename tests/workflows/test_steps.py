@@ -334,6 +334,14 @@ def test_who_was_overtaken_while_it_waited_for_an_answer_notes_no_retry(
     assert step_of(run, Name.POST_TO_RISK_API).state == Step.State.RUNNING
 
 
+@pytest.mark.parametrize("text", ["no\x00thing", "half a character: \ud800"])
+def test_a_step_fails_also_with_an_error_that_no_database_takes(run: Run, text: str) -> None:
+    ledger.fail_step(run.pk, Step.Name.SAVE_EVENT, text)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+
+
 def test_a_failure_that_is_told_late_changes_nothing_that_is_done(run: Run) -> None:
     do_all(run)
 
