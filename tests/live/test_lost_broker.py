@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import redis
+from django.db import connections
 from django.utils import timezone
 
 from tests.workflows.conftest import make_run as make_run  # the fixture
@@ -74,3 +76,24 @@ def test_recovery_waits_for_a_broker_that_does_not_answer(answers: bytes | None,
 
     run.refresh_from_db()
     assert (run.state, run.published, run.stalls) == (Run.State.QUEUED, 0, 0)
+
+
+def test_of_several_recoveries_at_once_each_run_is_published_by_one(
+    client: redis.Redis, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.recovery.BATCH", 5)
+    for _ in range(60):
+        make_run()
+    Run.objects.update(recover_at=timezone.now())
+
+    def recover() -> int:
+        try:
+            return recover_runs()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        recovered = [future.result() for future in [pool.submit(recover) for _ in range(4)]]
+
+    assert sum(recovered) == client.llen("sign_in") == 60
+    assert not Run.objects.exclude(published=1).exists()
