@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.database import insist
 from accounts.models import Notice, SignIn
 
 State = Notice.State
@@ -147,5 +149,5 @@ def _deliver(notice: Notice) -> bool:
         else:
             Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
         raise
-    mark_sent(notice)
+    insist(partial(mark_sent, notice))
     return True

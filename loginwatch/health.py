@@ -13,7 +13,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import get_connection
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from kombu import Connection
@@ -107,13 +107,14 @@ def probe_result_backend() -> str:
     """Write and read a result, and take it away again."""
     backend, task_id = current_app.backend, "loginwatch.doctor"
     try:
-        backend.store_result(task_id, {"answer": 42}, "SUCCESS")
-        answer = backend.get_result(task_id)
-        backend.forget(task_id)
+        with transaction.atomic():  # inside one, the backend does not wait for a database that is away
+            backend.store_result(task_id, {"answer": 42}, "SUCCESS")
+            answer = backend.get_result(task_id)
+            backend.forget(task_id)
     except DatabaseError as error:
         raise Unhealthy(f"does not keep results: {_line(error)}", "see the database above") from error
     if answer != {"answer": 42}:
-        raise Unhealthy(f"gave back {answer!r}", "set CELERY_RESULT_BACKEND to django-db")
+        raise Unhealthy(f"gave back {answer!r}", "set CELERY_RESULT_BACKEND to the site's own")
     return "keeps results"
 
 

@@ -106,6 +106,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # Seconds: a server that does not even answer holds nobody for long. The URL's own options win.
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The limits on signing in live in the cache: in the database they are shared by all web processes and do not
 # fail with Redis.
@@ -204,7 +206,12 @@ REDIS_URL = env.broker_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL, BROKER_OPTIONS = broker_options(env.broker_url("CELERY_BROKER_URL", REDIS_URL))
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30, **BROKER_OPTIONS}
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "workflows.result_backend.ResultBackend"
+# A database that is away is waited for: 11 s on average and 15 s nearly always, which the tasks' time limits allow for.
+CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
+CELERY_RESULT_BACKEND_MAX_RETRIES = 30
+CELERY_RESULT_BACKEND_BASE_SLEEP_BETWEEN_RETRIES_MS = 50
+CELERY_RESULT_BACKEND_MAX_SLEEP_BETWEEN_RETRIES_MS = 800
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 30 * 24 * 3600
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -228,6 +235,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "loginwatch.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
     "recover": {"task": "workflows.periodic.recover", "schedule": 5.0, "options": {"expires": 5}},
+    "publish-due-chords": {
+        "task": "workflows.periodic.publish_due_chords",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
 }

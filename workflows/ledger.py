@@ -19,6 +19,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.database import insist
 from workflows import points, runs
 from workflows.models import Run, Step
 
@@ -108,11 +109,14 @@ def outside(
         _note_retry(step, later)
         raise later from limit
     points.reached(run_id, name, "called")
-    with transaction.atomic():
+
+    def write() -> None:
         if note:
             note(step, result)
         _complete(step, result)
         points.reached(run_id, name, "before commit")
+
+    insist(write)
     points.reached(run_id, name, "committed")
     return result
 

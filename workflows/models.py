@@ -113,7 +113,7 @@ class Chord(models.Model):
 
     group_id = models.CharField(max_length=255, unique=True)
     members = models.JSONField(help_text="Celery's result tuples of the members")
-    body = models.JSONField(help_text="the signature of the task behind the group")
+    body = models.TextField(help_text="the signature of the task behind the group, encoded as in a message")
     created_at = models.DateTimeField(default=timezone.now)
     publish_at = models.DateTimeField(
         null=True, help_text="all members have ended: when the body is published, unless somebody has by then"

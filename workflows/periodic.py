@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from typing import cast
+
+from celery import current_app, shared_task
 
 from accounts import notices
 from workflows import alerts, recovery, runs
+from workflows.result_backend import ResultBackend
 
 
 @shared_task(ignore_result=True)
 def recover() -> int:
     return recovery.recover_runs()
+
+
+@shared_task(ignore_result=True)
+def publish_due_chords() -> int:
+    """Of any canvas whose group has ended while nobody could publish what follows it."""
+    return cast(ResultBackend, current_app.backend).publish_due_chords()
 
 
 # Shorter than the time for which a round claims a notice (notices.FIRST_DELAY): no two rounds send the same.

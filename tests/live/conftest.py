@@ -48,6 +48,7 @@ def empty_broker(broker: servers.Server) -> None:
 
 @pytest.fixture(scope="module")
 def worker(broker: servers.Server, database_url: str) -> Iterator[servers.Server]:
+    backlog.mark()
     server = servers.worker(folder=SCRATCH, env={"DATABASE_URL": database_url})
     with servers.running(server, says=servers.WORKER_IS_READY):
         yield server

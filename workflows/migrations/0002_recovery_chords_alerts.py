@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('group_id', models.CharField(max_length=255, unique=True)),
                 ('members', models.JSONField(help_text="Celery's result tuples of the members")),
-                ('body', models.JSONField(help_text='the signature of the task behind the group')),
+                ('body', models.TextField(help_text='the signature of the task behind the group, encoded as in a message')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('publish_at', models.DateTimeField(help_text='all members have ended: when the body is published, unless somebody has by then', null=True)),
             ],
