@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from datetime import UTC, datetime
@@ -92,7 +93,7 @@ def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
     url = f"{settings.RISK_API_URL}/v1/assessments"
     timeout = httpx.Timeout(settings.RISK_API_TIMEOUT)
     answer = b""
-    with httpx.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+    with _client().stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
         for chunk in response.iter_raw():
             answer += chunk
             if len(answer) > LONGEST_ANSWER:
@@ -100,6 +101,15 @@ def _post(body: bytes, key: str) -> tuple[int, httpx.Headers, bytes]:
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("its answer took too long")
         return response.status_code, response.headers, answer
+
+
+@functools.cache
+def _client() -> httpx.Client:
+    """One a process, as making one takes longer (some 30 ms, for its certificates) than all else that a post costs.
+
+    It keeps no connection: one that the service ended meanwhile would be found out by a post that fails.
+    """
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _facts(sign_in: SignIn, recent_failures: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.cache import cache
 
 from accounts.models import User
 from tests import servers
@@ -37,13 +38,14 @@ def broker() -> Iterator[servers.Server]:
 
 
 @pytest.fixture
-def empty_broker(broker: servers.Server) -> None:
+def empty_broker(broker: servers.Server, transactional_db: None) -> None:
     """It holds nothing, and recovery knows that nothing was lost."""
     import redis
 
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.flushall()
     backlog.mark()
+    cache.delete(backlog.OBSERVATIONS)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,82 @@
+"""Runs that wait their turn: recovery leaves them alone, however long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from tests import servers
+from tests.waiting import wait_for
+from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.risk_service import RiskService
+from workflows.models import Run
+from workflows.publishing import publish
+from workflows.recovery import recover_runs
+
+RUNS = 200
+# Recovery looks every few seconds; here each look comes this much later than the one before.
+TICKS = 20
+TICK = timedelta(seconds=30)
+
+
+@pytest.fixture
+def backlog(empty_broker: None, make_run: Callable[..., Run]) -> None:
+    """RUNS runs in the broker's queue, and no worker that takes them; recovery knew the broker before."""
+    recover_runs()
+    for _ in range(RUNS):
+        assert publish(make_run().pk)
+
+
+@pytest.fixture
+def let_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Puts forward the clock that this process reads."""
+    passed = timedelta()
+    real_now = timezone.now
+
+    def now() -> datetime:
+        return real_now() + passed
+
+    def let_pass(time: timedelta) -> None:
+        nonlocal passed
+        passed += time
+
+    monkeypatch.setattr(timezone, "now", now)
+    return let_pass
+
+
+def look_again_and_again(let_pass: Callable[[timedelta], None]) -> None:
+    for _ in range(TICKS):
+        let_pass(TICK)
+        recover_runs()
+
+
+def test_runs_that_wait_for_a_worker_are_not_published_again(
+    backlog: None, let_pass: Callable[[timedelta], None]
+) -> None:
+    look_again_and_again(let_pass)
+
+    assert not Run.objects.exclude(published=1).exists()
+
+
+def test_once_a_worker_is_there_they_all_finish(
+    backlog: None,
+    let_pass: Callable[[timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    risk: RiskService,
+    tmp_path: Path,
+) -> None:
+    look_again_and_again(let_pass)
+    monkeypatch.undo()  # the worker's clock is the machine's
+
+    with servers.running(
+        servers.worker(folder=tmp_path, env={"DATABASE_URL": database_url}), says=servers.WORKER_IS_READY
+    ):
+        wait_for(lambda: not Run.objects.filter(state__in=Run.UNFINISHED).exists(), "all runs end", seconds=120)
+
+    assert not Run.objects.exclude(state=Run.State.SUCCEEDED).exists()
+    assert not Run.objects.exclude(published=1).exists()
