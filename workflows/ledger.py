@@ -26,6 +26,8 @@ from workflows.models import Run, Step
 State = Step.State
 Result: TypeAlias = dict[str, Any]
 
+OPEN = (State.WAITING, State.RUNNING, State.RETRYING)
+
 TIME_LIMIT_REACHED = "it reached its time limit"
 # Seconds after which a step that reached its soft time limit is tried again.
 TIME_LIMIT_DELAY = 10.0
@@ -132,15 +134,15 @@ def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
 def may_go_on(run_ids: Collection[UUID]) -> list[UUID]:
     """Of runs that stand still, those that are worth publishing again; the others are failed.
 
-    An attempt that still counts as running was killed: too many, and its step has failed. A run that was published
-    again and again and got nowhere would not get anywhere the next time.
+    An attempt that still counts as running was killed, and is over: too many, and its step has failed. A run that was
+    published again and again and got nowhere would not get anywhere the next time.
     """
     free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
     killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
-    killed.update(cut_off=F("cut_off") + 1)
-    for step in list(killed.filter(cut_off__gte=MOST_CUT_OFF)):
+    killed.update(state=State.WAITING, leased_until=None, cut_off=F("cut_off") + 1)
+    open_steps = Step.objects.filter(run__in=run_ids, state__in=OPEN)
+    for step in list(open_steps.filter(cut_off__gte=MOST_CUT_OFF)):
         fail_step(step.run_id, Step.Name(step.name), f"its process was killed {MOST_CUT_OFF} times")
-    open_steps = Step.objects.filter(run__in=run_ids).exclude(state=State.SUCCEEDED)
     stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
     for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
         fail_step(step.run_id, Step.Name(step.name), f"it was published {MOST_STALLS} times, and no worker did it")
@@ -160,7 +162,7 @@ def _begin(run_id: UUID, name: Step.Name, lease: timedelta | None = None) -> Ste
         run=run_id,
         run__state__in=Run.UNFINISHED,
         name=name,
-        state__in=(State.WAITING, State.RUNNING, State.RETRYING),
+        state__in=OPEN,
     ).update(
         state=State.RUNNING,
         attempts=F("attempts") + 1,
@@ -180,7 +182,8 @@ def _begin(run_id: UUID, name: Step.Name, lease: timedelta | None = None) -> Ste
 def _complete(step: Step, result: Result) -> None:
     """Mark the step done. Raises StepTaken where its lease ran out and another worker claimed it meanwhile."""
     now = timezone.now()
-    completed = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts).update(
+    # Running or not: an attempt that was taken for killed too soon counts where nobody has begun another.
+    completed = Step.objects.filter(pk=step.pk, state__in=OPEN, attempts=step.attempts).update(
         state=State.SUCCEEDED, result=result, error="", finished_at=now, leased_until=None
     )
     if not completed:

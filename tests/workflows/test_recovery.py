@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from celery.exceptions import Ignore
+from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -46,7 +48,8 @@ class Broker:
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+def broker(db: None, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    cache.delete(backlog.OBSERVATIONS)
     broker = Broker()
     monkeypatch.setattr(backlog, "look", broker.look)
     monkeypatch.setattr(backlog, "mark", broker.mark)
@@ -239,6 +242,32 @@ def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: 
     due.refresh_from_db()
     assert due.state == Run.State.FAILED
     assert "killed 5 times" in due.steps.get(name=Step.Name.CHECK_DEVICE).error
+
+
+def test_an_attempt_that_was_killed_counts_once_however_often_its_run_is_published(due: Run, broker: Broker) -> None:
+    due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING, attempts=1)
+    for _ in range(ledger.MOST_CUT_OFF + 1):
+        broker.lost = True
+        assert recover_runs() == 1
+
+    assert due.steps.get(name=Step.Name.CHECK_DEVICE).cut_off == 1
+
+
+@pytest.mark.parametrize("name", [Step.Name.CHECK_DEVICE, Step.Name.NOTIFY_USER])
+def test_an_attempt_that_was_taken_for_killed_too_soon_counts_when_it_ends(
+    due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch, name: Step.Name
+) -> None:
+    def act(step: Step) -> dict[str, str]:
+        due.steps.update(leased_until=None)
+        broker.lost = True
+        assert recover_runs() == 1
+        return {"done": name}
+
+    outside = partial(ledger.outside, lease=timedelta(minutes=1))
+    do = ledger.in_database if name == Step.Name.CHECK_DEVICE else outside
+
+    assert do(due.pk, name, act) == {"done": name}
+    assert due.steps.get(name=name).state == Step.State.SUCCEEDED
 
 
 def test_a_step_that_another_worker_holds_is_not_counted_as_killed(due: Run, published: list[UUID]) -> None:
