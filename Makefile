@@ -14,7 +14,7 @@ endif
 
 .PHONY: help
 help: ## list what make can do
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: run
 run: $(INSTALLED) ## start everything on this machine; PORT=8001 make run: on another port
@@ -66,6 +66,18 @@ format: $(INSTALLED) ## format the code and sort its imports
 .PHONY: bench
 bench: $(INSTALLED) ## time from sign-in to finished run, into docs/performance.md
 	@$(VENV)/bin/python -m benchmarks.sign_ins
+
+.PHONY: bench-ledger
+bench-ledger: $(INSTALLED) ## what a ledger costs, by the way it is kept, into docs/performance.md
+	@$(VENV)/bin/python -m benchmarks.ledger
+
+.PHONY: bench-backlog
+bench-backlog: $(INSTALLED) ## 20,000 runs that wait ten minutes for a worker, into docs/performance.md
+	@$(VENV)/bin/python -m benchmarks.backlog
+
+.PHONY: chaos
+chaos: $(INSTALLED) ## 1,000 sign-ins while everything is killed in turn: what is lost; CHAOS=--plain: without the ledger
+	@$(VENV)/bin/python manage.py chaos --sign-ins 1000 --seed 7 --database postgresql $(CHAOS)
 
 .PHONY: screenshot
 screenshot: $(INSTALLED) ## take the README's picture anew

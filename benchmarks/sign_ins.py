@@ -21,8 +21,8 @@ from pathlib import Path
 
 import httpx
 
+from loginwatch.chaos.postgresql import postgresql
 from tests.demo.running_demo import Demo
-from tests.postgresql import postgresql
 from tests.servers import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "performance.md"

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from loginwatch.chaos.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.browser.chromium import NoChromium, find_chromium
-from tests.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.servers import CHECKOUT
 
 

@@ -1,1 +1,1 @@
-"""`make run`: everything on one machine, with demo accounts. Nothing here is used outside demo mode."""
+"""`make run`: everything on one machine, with demo accounts. Beside it, only the private copy of `chaos` uses it."""
