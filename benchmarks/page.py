@@ -1,0 +1,27 @@
+"""Where the measurements stand: docs/performance.md, each between two comments that name what writes it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+
+def write(command: str, text: str) -> None:
+    """Replace what stands between the comments of ``command`` by ``text``. Raises ValueError where there are none."""
+    begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
+    page = PAGE.read_text()
+    before, after = page[: page.index(begin)], page[page.index(end) + len(end) :]
+    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.now(UTC).date().isoformat()}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
