@@ -1,0 +1,35 @@
+"""The product's patience for these tests: what it takes minutes to give up waiting for takes them seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+
+from accounts import notices
+from workflows import recovery, result_backend, runs, steps, tasks
+
+# Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
+LEASE = timedelta(seconds=5)
+FIRST_DELAY = timedelta(seconds=4)
+PATIENCE: list[tuple[object, str, object]] = [
+    (steps, "LEASE", LEASE),
+    (steps, "NOTICE_DELAYS", (0.2, 0.2)),
+    (steps, "FIRST_RISK_DELAY", 0.2),
+    (steps, "LONGEST_RISK_DELAY", 0.5),
+    (runs, "UNPUBLISHED", timedelta(seconds=2)),
+    (runs, "STALLED", timedelta(seconds=3)),
+    (recovery, "SLACK", timedelta(seconds=0.5)),
+    (tasks, "LONGEST_TAKEN_DELAY", 1.0),
+    (notices, "FIRST_DELAY", FIRST_DELAY),
+    (result_backend, "CLAIM", timedelta(seconds=2)),
+    # Longer than in the product: a sign-in that is to die after it has published must have published.
+    (settings, "PUBLISH_TIMEOUT", 5.0),
+]
+
+
+def change_patience(set_attribute: Callable[[object, str, object], None] = setattr) -> None:
+    for owner, name, value in PATIENCE:
+        getattr(owner, name)  # one that is there no more is not to be made
+        set_attribute(owner, name, value)

@@ -1,0 +1,80 @@
+"""A process is killed in each window of a run, and the run still ends right. All windows are tried at once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+import redis
+
+from accounts.models import SignIn
+from tests import servers
+from tests.crashes.outcome import Outcome
+from tests.crashes.trial import Trial, sign_in_and_crash
+from tests.crashes.windows import UNDONE, WINDOWS, Start, Window
+from tests.waiting import wait_for
+from workflows.models import Run
+
+# Their work is done before the first of them, by the fixture; they only read.
+pytestmark = pytest.mark.django_db
+
+# Seconds for all runs together, on a machine that has other things to do.
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def runs(trial: Trial, worker: servers.Server, site_url: str, broker_url: str) -> dict[Window, Run]:
+    """The run of each window, when all have ended, or none will any more."""
+    runs = begin_while_servers_are_away(trial)
+    runs |= {window: trial.begin(window) for window in started(Start.PUBLISHED) + started(Start.UNPUBLISHED)}
+    for window in started(Start.WEB):
+        user = sign_in_and_crash(trial, site_url, window)
+        runs[window] = Run.objects.get(sign_in__user=user)
+    limit = time.monotonic() + PATIENCE
+    for run in runs.values():
+        wait_for_end(trial, run, limit)
+    wait_for(lambda: is_idle(broker_url), "no message is left that could do a thing twice")
+    return runs
+
+
+@pytest.fixture(scope="module")
+def undone(trial: Trial, site_url: str) -> list[SignIn]:
+    """What there is of a sign-in whose process is killed in its transaction."""
+    return list(SignIn.objects.filter(user=sign_in_and_crash(trial, site_url, UNDONE)))
+
+
+def started(start: Start) -> list[Window]:
+    return [window for window in WINDOWS if window.start is start]
+
+
+def begin_while_servers_are_away(trial: Trial) -> dict[Window, Run]:
+    """They come back when all mails have been handed over, and everybody has died who was to die at a retry."""
+    trial.servers_are_away()
+    runs = {window: trial.begin(window) for window in started(Start.AWAY)}
+    retried = [run for window, run in runs.items() if "retry" in window.point]
+    wait_for(lambda: all(map(trial.has_been_handed_over, runs.values())), "the mails are handed over")
+    wait_for(lambda: all(map(trial.has_died, retried)), "processes die at a retry")
+    trial.servers_are_back()
+    return runs
+
+
+def wait_for_end(trial: Trial, run: Run, limit: float) -> None:
+    """A run that has not ended by then is the business of its own test."""
+    wait_for(lambda: trial.has_ended(run) or time.monotonic() > limit, "an end", seconds=2 * PATIENCE)
+
+
+def is_idle(broker_url: str) -> bool:
+    """Whether nothing waits in the queue of the runs, and workers hold nothing that they have not begun."""
+    with redis.Redis.from_url(broker_url) as client:
+        return not client.llen("sign_in") and not client.hlen("unacked")
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_the_run_ends_right(window: Window, trial: Trial, runs: dict[Window, Run]) -> None:
+    assert trial.has_died(runs[window]), "nobody came to this point"
+    assert trial.outcome(runs[window]) == replace(Outcome(), mails=[window.mails])
+
+
+def test_a_sign_in_whose_process_is_killed_before_its_commit_has_not_happened(undone: list[SignIn]) -> None:
+    assert undone == []
