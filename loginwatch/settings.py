@@ -113,9 +113,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # fail with Redis.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "loginwatch.cache.DatabaseCache",
         "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 
@@ -234,6 +233,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "loginwatch.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
+    "clear-cache": {"task": "loginwatch.tasks.clear_cache", "schedule": 300.0, "options": {"expires": 300}},
     "recover": {"task": "workflows.periodic.recover", "schedule": 5.0, "options": {"expires": 5}},
     "publish-due-chords": {
         "task": "workflows.periodic.publish_due_chords",

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from celery import shared_task
 from celery.signals import beat_init
+from django.core.cache import caches
 
 from loginwatch import health
+from loginwatch.cache import DatabaseCache
 
 
 @shared_task(ignore_result=True)
 def heartbeat() -> None:
     """Scheduled by beat: that it arrives shows that beat, the broker and a worker are up."""
     health.record_heartbeat()
+
+
+@shared_task(ignore_result=True)
+def clear_cache() -> int:
+    """Delete what has expired in the cache, most of it limits on sign-ins."""
+    return cast(DatabaseCache, caches["default"]).clear_expired()
 
 
 @beat_init.connect
