@@ -24,7 +24,7 @@ class DatabaseCache(db.DatabaseCache):
         super().__init__(table, params)
         self._name = table
 
-    def _base_set(self, mode: str, key: str, value: Any, timeout: float | None = DEFAULT_TIMEOUT) -> bool:  # type: ignore[assignment]  # as Django has it
+    def _base_set(self, mode: str, key: str, value: Any, timeout: float | None = DEFAULT_TIMEOUT) -> bool:
         if mode == "touch":
             return bool(super()._base_set(mode, key, value, timeout))  # type: ignore[misc]  # the stubs leave it out
         expires_at = self.get_backend_timeout(timeout)
