@@ -13,9 +13,6 @@ COMMENT = re.compile(r"\s[;#]")
 
 BROKER = "redis"
 READY = "ready"
-RECOVER = "recover"
-# They end by themselves, and it is nothing to speak of.
-ERRANDS = (READY, RECOVER)
 
 # Paths are relative to the folder that supervisor is started in, var/, and the checkout comes from the environment:
 # in the file itself, a "#" or "%" of a path would be read as syntax.
@@ -49,17 +46,17 @@ stdout_logfile = log/{name}.log
 stdout_logfile_maxbytes = 5MB
 stdout_logfile_backups = 2
 """
-ERRAND = """
-[program:{name}]
-command = {command}
+# It says when the site is ready, and ends.
+READY_PROGRAM = f"""
+[program:{READY}]
+command = python -m loginwatch.demo.ready
 directory = %(ENV_LOGINWATCH_CHECKOUT)s
-autostart = {autostart}
 autorestart = false
 startsecs = 0
 killasgroup = true
-stdout_events_enabled = {speaks}
-stdout_logfile = {stdout_logfile}
-stderr_logfile = log/{name}.log
+stdout_events_enabled = true
+stdout_logfile = NONE
+stderr_logfile = log/{READY}.log
 stderr_logfile_maxbytes = 1MB
 stderr_logfile_backups = 1
 """
@@ -92,13 +89,10 @@ def read_procfile(text: str) -> dict[str, str]:
 def supervisor_config(commands: Mapping[str, str], *, with_broker: bool, as_root: bool) -> str:
     """The configuration under which ``commands`` run, and with the embedded broker if wanted."""
     parts = [HEADER, STAY_ROOT if as_root else "", *(_program(name, command) for name, command in commands.items())]
-    errands = [READY]
-    parts.append(_errand(READY, "python -m loginwatch.demo.ready", autostart=True, speaks=True))
+    parts.append(READY_PROGRAM)
     if with_broker:
-        errands.append(RECOVER)
-        parts.append(_errand(RECOVER, "python manage.py recover --all", autostart=False, speaks=False))
         parts += [_program(BROKER, "python -m loginwatch.demo.broker", startsecs=1, stopwaitsecs=3), BROKER_GROUP]
-    parts.append(SITE_GROUP.format(programs=",".join([*commands, *errands])))
+    parts.append(SITE_GROUP.format(programs=",".join([*commands, READY])))
     return "".join(parts)
 
 
@@ -111,16 +105,5 @@ def _program(name: str, command: str, *, startsecs: int = 5, stopwaitsecs: int =
     return PROGRAM.format(name=name, command=_escaped(command), startsecs=startsecs, stopwaitsecs=stopwaitsecs)
 
 
-def _errand(name: str, command: str, *, autostart: bool, speaks: bool) -> str:
-    log = "NONE" if speaks else f"log/{name}.log"
-    return ERRAND.format(
-        name=name, command=command, autostart=_flag(autostart), speaks=_flag(speaks), stdout_logfile=log
-    )
-
-
 def _escaped(command: str) -> str:
     return command.replace("%", "%%")
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"

@@ -11,10 +11,10 @@ from typing import Any
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
-from supervisor.states import STOPPED_STATES, SupervisorStates
+from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from loginwatch.demo.processes import BROKER, ERRANDS, RECOVER
+from loginwatch.demo.processes import READY
 from loginwatch.demo.terminal import say
 
 # At which failed start in a row the end of the log is shown.
@@ -60,7 +60,7 @@ class DemoSupervisor(Supervisor):  # type: ignore[misc]  # supervisor has no typ
         _end_group(process.pid)
         if self.options.mood < SupervisorStates.RUNNING:
             return
-        if process.config.name not in ERRANDS:
+        if process.config.name != READY:
             self._restarted.add(process.config.name)
             say(f"  {process.config.name} {_how_it_ended(process)}; it is started again.")
         elif process.exitstatus:
@@ -81,14 +81,6 @@ class DemoSupervisor(Supervisor):  # type: ignore[misc]  # supervisor has no typ
         if name in self._restarted:
             self._restarted.remove(name)
             say(f"  {name} runs again.")
-        if name == BROKER:
-            self._recover_runs()
-
-    def _recover_runs(self) -> None:
-        """A broker that has just started holds nothing, so what is unfinished is published again."""
-        recover = self.process_groups["site"].processes[RECOVER]
-        if recover.get_state() in STOPPED_STATES:
-            recover.spawn()
 
     def _on_output(self, event: Any) -> None:
         say(event.data.decode(errors="replace"), end="")

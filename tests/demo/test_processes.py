@@ -40,16 +40,15 @@ def test_every_process_is_restarted_whenever_it_ends() -> None:
 
 def test_the_broker_starts_first_and_stops_last() -> None:
     config = config_of({"web": "gunicorn"})
-    assert config["group:site"]["programs"] == "web,ready,recover"
+    assert config["group:site"]["programs"] == "web,ready"
     assert config["group:broker"]["programs"] == "redis"
     assert int(config["group:broker"]["priority"]) < int(config["group:site"]["priority"])
 
 
-def test_with_a_broker_of_the_users_there_is_none_of_ours_and_nothing_to_recover() -> None:
+def test_with_a_broker_of_the_users_there_is_none_of_ours() -> None:
     config = config_of({"web": "gunicorn"}, with_broker=False)
     assert config["group:site"]["programs"] == "web,ready"
     assert "program:redis" not in config
-    assert "program:recover" not in config
 
 
 def test_a_process_can_be_left_out() -> None:
