@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import time
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,10 +27,16 @@ DELIVER_WITHIN = timedelta(hours=24)
 # Longer than a round of deliveries may take (workflows/periodic.py): it is also the claim on a notice.
 FIRST_DELAY = timedelta(minutes=3)
 LONGEST_DELAY = timedelta(hours=1)
+# Seconds in which a round of deliveries begins with another mail: it shall not be cut off while it notes one as sent.
+LONGEST_ROUND = 50.0
 
 
 class MailServerAway(Exception):
     """The mail was not taken, and trying again may help."""
+
+
+class MailPutOff(MailServerAway):
+    """The mail server is there and does not take this mail now; it may take others."""
 
 
 class MailRefused(Exception):
@@ -71,7 +78,14 @@ def send_notice(notice: Notice) -> None:
         with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
             mail.send()
     except (OSError, ValueError) as error:  # an SMTPException is an OSError
-        raise (MailServerAway if _may_pass(error) else MailRefused)(str(error)) from error
+        raise _kind_of(error)(str(error)) from error
+
+
+def _kind_of(error: OSError | ValueError) -> type[Exception]:
+    if not _may_pass(error):
+        return MailRefused
+    of_this_mail = (smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)
+    return MailPutOff if isinstance(error, of_this_mail) else MailServerAway
 
 
 def _may_pass(error: OSError | ValueError) -> bool:
@@ -117,12 +131,17 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
     """Try the mails that were handed over and are due, until the mail server is away; returns those that went out."""
     due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
     delivered = []
+    until = time.monotonic() + LONGEST_ROUND
     for notice in due.select_related("sign_in__user").order_by("next_attempt_at")[:most]:
+        if time.monotonic() > until:
+            break
         if not _claim_attempt(notice):
             continue
         try:
             if _deliver(notice):
                 delivered.append(notice)
+        except MailPutOff:
+            continue
         except MailServerAway:
             break
     return delivered

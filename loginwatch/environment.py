@@ -147,7 +147,7 @@ def read_env_file(path: Path) -> None:
             environ.Env.read_env(path)
 
 
-def broker_options(url: str) -> tuple[str, dict[str, str]]:
+def broker_options(url: str) -> tuple[str, dict[str, str | int]]:
     """A broker's URL as kombu takes it, and its transport options: a Sentinel's master stands in the URL's query.
 
     ``sentinel://host:26379/0?master_name=mymaster``
@@ -155,7 +155,8 @@ def broker_options(url: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(url)
     if parts.scheme != "sentinel":
         return url, {}
-    return parts._replace(query="").geturl(), dict(parse_qsl(parts.query))
+    options = {name: int(value) if value.isdecimal() else value for name, value in parse_qsl(parts.query)}
+    return parts._replace(query="").geturl(), options
 
 
 def _flag(value: str) -> bool:

@@ -221,24 +221,31 @@ CELERY_TIMEZONE = TIME_ZONE
 # serves both.
 CELERY_TASK_DEFAULT_QUEUE = "sign_in"
 CELERY_TASK_QUEUES = [Queue("sign_in"), Queue("system")]
-CELERY_TASK_ROUTES = {"workflows.periodic.*": {"queue": "system"}, "loginwatch.tasks.*": {"queue": "system"}}
+CELERY_TASK_ROUTES = {
+    "workflows.periodic.*": {"queue": "system"},
+    "loginwatch.tasks.*": {"queue": "system"},
+    "celery.backend_cleanup": {"queue": "system"},
+}
 # Limits for a task that sets none of its own: seconds until SoftTimeLimitExceeded, and until its process is killed.
 CELERY_TASK_SOFT_TIME_LIMIT = 20
 CELERY_TASK_TIME_LIMIT = 30
+# Celery's own deletes a day's results at once.
+CELERY_TASK_ANNOTATIONS = {"celery.backend_cleanup": {"soft_time_limit": 540, "time_limit": 600}}
 # The error callback is called for each member of the group that fails, and for the task behind it; it is idempotent.
 CELERY_TASK_ALLOW_ERROR_CB_ON_CHORD_HEADER = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 4
+# What a worker has taken from a queue waits in it for the tasks before it, which may take half a minute each.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A task that is running when the worker loses its broker finishes; its ledger knows it is done.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "loginwatch.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
     "clear-cache": {"task": "loginwatch.tasks.clear_cache", "schedule": 300.0, "options": {"expires": 300}},
-    "recover": {"task": "workflows.periodic.recover", "schedule": 5.0, "options": {"expires": 5}},
+    "recover": {"task": "workflows.periodic.recover", "schedule": 5.0, "options": {"expires": 30}},
     "publish-due-chords": {
         "task": "workflows.periodic.publish_due_chords",
         "schedule": 10.0,
-        "options": {"expires": 10},
+        "options": {"expires": 30},
     },
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},

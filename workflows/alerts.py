@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
 
+from accounts.database import insist
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)
@@ -78,7 +80,8 @@ def tell_operators() -> int:
         logger.error("operators could not be told of %d alerts, and will be later: %s", len(untold), error)
         return 0
     # By their ids: whatever was raised since the mail was written is not in it.
-    return Alert.objects.filter(pk__in=[alert.pk for alert in untold]).update(told_at=timezone.now())
+    insist(partial(_mark_told, untold))
+    return len(untold)
 
 
 def headline(text: str) -> str:
@@ -88,6 +91,10 @@ def headline(text: str) -> str:
     """
     first = next(iter(text.strip().splitlines()), "")
     return Truncator(PASSWORD_IN_URL.sub("***", first)).chars(LONGEST_LINE)
+
+
+def _mark_told(alerts: list[Alert]) -> None:
+    Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(told_at=timezone.now())
 
 
 @transaction.atomic

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from celery import current_app
 from celery.signals import before_task_publish
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from workflows.publishing import impatient_connection
+from workflows.publishing import broker_is_redis, impatient_connection
 
 # The header that says when a message was sent, in seconds since the epoch; Celery has none.
 SENT_AT = "sent_at"
@@ -56,7 +55,7 @@ def look() -> Look:
     """Ask the broker. Raises BrokerAway."""
     queue = settings.CELERY_TASK_DEFAULT_QUEUE
     with _channel() as channel:
-        if _is_redis():
+        if broker_is_redis():
             oldest, marked = channel.client.lindex(queue, -1), channel.client.exists(MARK)
             return Look(head=_sent_at(oldest) if oldest else timezone.now(), lost=not marked)
         waiting = channel.queue_declare(queue, passive=True).message_count
@@ -65,7 +64,7 @@ def look() -> Look:
 
 def mark() -> None:
     """From now on the broker holds what is published, until it loses the mark as well. Raises BrokerAway."""
-    if _is_redis():
+    if broker_is_redis():
         with _channel() as channel:
             channel.client.set(MARK, timezone.now().isoformat())
 
@@ -90,10 +89,6 @@ def _sent_at(message: bytes) -> datetime:
     sent_at = json.loads(message).get("headers", {}).get(SENT_AT)
     # A message without the header was sent by an older version: it may have waited for any time.
     return datetime.fromtimestamp(sent_at, UTC) if sent_at else timezone.now() - LONGEST_WAIT
-
-
-def _is_redis() -> bool:
-    return "amqp" not in str(current_app.conf.broker_url).partition(":")[0]
 
 
 @contextmanager

@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from celery import current_app
+from celery.app.routes import prepare
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from workflows.models import Step
 from workflows.steps import LONGEST_RISK_DELAY
 
 # kombu's own, in seconds.
 DEFAULT_VISIBILITY_TIMEOUT = 3600
 JSON = "json"
+PERIODIC = ("recover", "publish_due_chords", "deliver_notices", "tell_operators")
+RUN_TASKS = [f"workflows.tasks.{name}" for name in Step.Name.values]
+RESULT_BACKEND = "workflows.result_backend.ResultBackend"
 
 Fault = tuple[str, str, str]
 Check = Callable[[], Iterator[Fault]]
@@ -64,13 +69,14 @@ def visibility_timeout() -> Iterator[Fault]:
         )
 
 
-def recovery_is_scheduled() -> Iterator[Fault]:
+def periodic_tasks() -> Iterator[Fault]:
     scheduled = {entry.get("task") for entry in _celery("BEAT_SCHEDULE", {}).values()}
-    if "workflows.periodic.recover" not in scheduled:
+    missing = [name for name in PERIODIC if f"workflows.periodic.{name}" not in scheduled]
+    if missing:
         yield (
             "E005",
-            "Beat does not schedule recovery.",
-            "Schedule workflows.periodic.recover every few seconds in CELERY_BEAT_SCHEDULE.",
+            f"Beat does not schedule {', '.join(missing)}.",
+            "Schedule workflows.periodic.* in CELERY_BEAT_SCHEDULE: what is lost on the way would stay lost.",
         )
 
 
@@ -82,6 +88,64 @@ def sqlite_transactions() -> Iterator[Fault]:
                 "E006",
                 f"The SQLite database {alias!r} has DEFERRED transactions.",
                 'Set OPTIONS["transaction_mode"] to "IMMEDIATE": two that write would fail with "database is locked".',
+            )
+
+
+def queue_of_runs() -> Iterator[Fault]:
+    """Recovery reads how far the default queue has got, under its plain name."""
+    queue = _celery("TASK_DEFAULT_QUEUE", "celery")
+    routes = prepare(_celery("TASK_ROUTES", ()))
+    elsewhere = [name for name in RUN_TASKS if _queue_by(routes, name) not in (None, queue)]
+    unreadable = [
+        name
+        for name, value in (
+            ("CELERY_TASK_DEFAULT_PRIORITY", _celery("TASK_DEFAULT_PRIORITY", None)),
+            ("global_keyprefix", _celery("BROKER_TRANSPORT_OPTIONS", {}).get("global_keyprefix")),
+        )
+        if value
+    ]
+    if elsewhere or unreadable:
+        yield (
+            "E008",
+            f"Recovery could not see how long runs wait, because of {', '.join(elsewhere + unreadable)}.",
+            f"Leave the steps in the queue {queue} without a priority, and Redis without a prefix.",
+        )
+
+
+def result_backend() -> Iterator[Fault]:
+    backend = str(_celery("RESULT_BACKEND", "")).replace(":", ".")
+    if backend != RESULT_BACKEND:
+        yield (
+            "E009",
+            f"Celery's results are kept by {backend or 'nobody'}.",
+            f"Set CELERY_RESULT_BACKEND to {RESULT_BACKEND}: others lose what follows a group.",
+        )
+
+
+def eager_tasks() -> Iterator[Fault]:
+    if _celery("TASK_ALWAYS_EAGER", False):
+        yield (
+            "E010",
+            "Celery runs tasks where they are published.",
+            "Unset CELERY_TASK_ALWAYS_EAGER: each sign-in would wait for its whole workflow.",
+        )
+
+
+def database_connections() -> Iterator[Fault]:
+    for alias, database in settings.DATABASES.items():
+        if "postgresql" not in database["ENGINE"]:
+            continue
+        if not database.get("CONN_HEALTH_CHECKS"):
+            yield (
+                "E011",
+                f"The connections to the database {alias!r} are not looked at before they are used again.",
+                "Set CONN_HEALTH_CHECKS: a worker keeps them, and after a restart of the database all would fail.",
+            )
+        if database.get("OPTIONS", {}).get("isolation_level"):
+            yield (
+                "E012",
+                f"The database {alias!r} has an isolation level of its own.",
+                'Unset OPTIONS["isolation_level"]: two members of a group that end at once would not see each other.',
             )
 
 
@@ -100,15 +164,23 @@ CHECKS: list[Check] = [
     deduplication,
     broker_timeouts,
     visibility_timeout,
-    recovery_is_scheduled,
+    periodic_tasks,
     sqlite_transactions,
     connection_pool,
+    queue_of_runs,
+    result_backend,
+    eager_tasks,
+    database_connections,
 ]
 
 
 @register()
 def check_workflows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     return [Error(what, hint=hint, id=f"workflows.{name}") for check in CHECKS for name, what, hint in check()]
+
+
+def _queue_by(routes: Sequence[Callable[[str], dict[str, Any] | None]], name: str) -> str | None:
+    return next((found["queue"] for route in routes if (found := route(name)) and "queue" in found), None)
 
 
 def _celery(name: str, default: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -28,9 +28,10 @@ Result: TypeAlias = dict[str, Any]
 
 OPEN = (State.WAITING, State.RUNNING, State.RETRYING)
 
-TIME_LIMIT_REACHED = "it reached its time limit"
-# Seconds after which a step that reached its soft time limit is tried again.
-TIME_LIMIT_DELAY = 10.0
+# Seconds after which a step is tried again that reached its soft time limit, or that the database hindered.
+HINDERED_DELAY = 10.0
+# How often a step whose effects are all in the database is attempted.
+MOST_ATTEMPTS = 30
 # How often a step's process may be killed before the step is taken for the cause.
 MOST_CUT_OFF = 5
 # How often a run is published again without getting on by a step before it is taken for impossible.
@@ -49,6 +50,10 @@ class StepClosed(Exception):
     """The step has failed for good, or its run has ended: there is nothing to do."""
 
 
+class GaveUp(Exception):
+    """The step was attempted as often as it may be."""
+
+
 class TryAgain(Exception):
     """The step could not be done now; it may be after ``delay`` seconds."""
 
@@ -64,7 +69,7 @@ class TryAgain(Exception):
 def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
-    Raises StepClosed, and what ``act`` raises.
+    Raises StepClosed, TryAgain, GaveUp, and what ``act`` raises.
     """
     step = _begin(run_id, name)
     if step.state == State.SUCCEEDED:
@@ -78,8 +83,12 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
             result = act(step)
             _complete(locked, result)
             points.reached(run_id, name, "before commit")
-    except SoftTimeLimitExceeded as limit:
-        raise TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY) from limit
+    except (SoftTimeLimitExceeded, OperationalError) as hindrance:
+        if step.attempts >= MOST_ATTEMPTS:
+            raise GaveUp(f"it was hindered {step.attempts} times, at last by: {_text_of(hindrance)}") from hindrance
+        later = TryAgain(_text_of(hindrance), HINDERED_DELAY)
+        _note_retry(step, later)  # raises the database's error where it is away
+        raise later from hindrance
     points.reached(run_id, name, "committed")
     return result
 
@@ -107,7 +116,7 @@ def outside(
         _note_retry(step, again)
         raise
     except SoftTimeLimitExceeded as limit:
-        later = TryAgain(TIME_LIMIT_REACHED, TIME_LIMIT_DELAY)
+        later = TryAgain(_text_of(limit), HINDERED_DELAY)
         _note_retry(step, later)
         raise later from limit
     points.reached(run_id, name, "called")
@@ -118,7 +127,11 @@ def outside(
         _complete(step, result)
         points.reached(run_id, name, "before commit")
 
-    insist(write)
+    try:
+        insist(write)
+    except SoftTimeLimitExceeded:
+        # What the outside has taken cannot be taken back; before the hard limit there is time for this.
+        insist(write)
     points.reached(run_id, name, "committed")
     return result
 
@@ -203,6 +216,10 @@ def _note_retry(step: Step, again: TryAgain) -> None:
 def _storable(text: str) -> str:
     """An error's text may come from anywhere: databases refuse NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def _text_of(hindrance: BaseException) -> str:
+    return "it reached its time limit" if isinstance(hindrance, SoftTimeLimitExceeded) else str(hindrance)
 
 
 def _recorded(step: Step) -> Result:

@@ -50,7 +50,8 @@ class Run(models.Model):
                 fields=["recover_at"],
                 condition=models.Q(state__in=["queued", "running", "retrying"]),
                 name="run_unfinished_by_recover_at",
-            )
+            ),
+            models.Index(fields=["id"], condition=models.Q(state="degraded"), name="run_degraded"),
         ]
 
     def __str__(self) -> str:
@@ -95,6 +96,11 @@ class Step(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="one_step_of_a_name_a_run")]
+        indexes = [
+            models.Index(
+                fields=["leased_until"], condition=models.Q(leased_until__isnull=False), name="step_leased_until"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id}.{self.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 ONCE = {"max_retries": 0}
 # Seconds for which a broker that did not take a run is not offered another: as often as recovery looks.
 REST = 5.0
+# Seconds after which one that took it counts as failing too: the timeout is for each of its answers, of which a new
+# connection needs many.
+SLOW = 1.0
 breaker = Breaker(REST)
 
 
@@ -35,8 +39,9 @@ def publish(run_id: UUID) -> bool:
     if breaker.is_open:
         return False
     points.reached(run_id, "", "before publish")
+    began = time.monotonic()
     published = publish_all([run_id])
-    if not published:
+    if not published or time.monotonic() - began > SLOW:
         breaker.trip()
     return bool(published)
 
@@ -58,11 +63,16 @@ def publish_all(run_ids: Iterable[UUID]) -> list[UUID]:
     return taken
 
 
+def broker_is_redis() -> bool:
+    """Or speaks its protocol; the other kind is RabbitMQ, by AMQP."""
+    return not str(current_app.conf.broker_url).startswith("amqp")
+
+
 def impatient_connection(seconds: float) -> Connection:
     """A connection to the broker, not yet open, that waits ``seconds`` for each answer."""
     redis = {"socket_connect_timeout": seconds, "socket_timeout": seconds}
     amqp = {"read_timeout": seconds, "write_timeout": seconds}
-    options = amqp if current_app.conf.broker_url.startswith("amqp") else redis
+    options = redis if broker_is_redis() else amqp
     connection: Connection = current_app.connection_for_write(connect_timeout=seconds, transport_options=options)
     return connection
 

@@ -52,9 +52,11 @@ def recover_runs(*, everything: bool = False, seconds: float = 10.0) -> int:
 
 def _look(*, everything: bool) -> datetime:
     """Of the broker: what was sent before this moment must have left its queue. Raises BrokerAway."""
+    now = timezone.now()
     seen = backlog.look()
     if seen.lost or everything:
-        lost = runs.mark_lost()
+        # What another recovery, which saw it too, has published since then is not lost.
+        lost = runs.mark_lost(now)
         backlog.mark()
         logger.warning("the broker holds none of the %s unfinished runs: they are published again", lost)
     return backlog.left_before(seen.head, runs.STALLED) - SLACK

@@ -52,16 +52,22 @@ def mark_interrupted(run_id: UUID) -> None:
     """Celery called the error callback of the run's canvas, or a task of it found it closed. Idempotent.
 
     Where the ledger says that a step failed for good, so did the run. Otherwise the step's process was killed
-    before it could say anything, and recovery goes on from there.
+    before it could say anything, and recovery goes on from there: once for each time that it was published, however
+    often Celery calls, and not for ever where the run never gets on.
     """
     if Step.objects.filter(run=run_id, state=Step.State.FAILED).exists():
         fail_run(run_id)
     else:
-        _unfinished().filter(pk=run_id).update(published_at=None, recover_at=timezone.now())
+        got_on = Step.objects.filter(run=OuterRef("pk"), finished_at__gte=OuterRef("published_at"))
+        _unfinished().filter(pk=run_id, published_at__isnull=False).update(
+            stalls=Case(When(Exists(got_on), then=Value(0)), default=F("stalls") + 1),
+            published_at=None,
+            recover_at=timezone.now(),
+        )
 
 
-def mark_lost() -> int:
-    """The broker has lost all it held: recovery publishes every unfinished run again; returns how many.
+def mark_lost(moment: datetime) -> int:
+    """The broker has lost all it held before ``moment``: recovery publishes those runs again; returns how many.
 
     Except those that somebody is at: whoever does a step publishes the next. A step that waits to be tried again
     waits in a worker's memory and may still be there: it keeps the time at which recovery looks.
@@ -70,7 +76,7 @@ def mark_lost() -> int:
     retrying = When(state=Run.State.RETRYING, then=F("recover_at"))
     return (
         _unfinished()
-        .filter(~Exists(held))
+        .filter(~Exists(held), published_at__lt=moment)
         .update(published_at=None, recover_at=Case(retrying, default=Value(timezone.now(), DateTimeField())))
     )
 

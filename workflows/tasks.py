@@ -10,13 +10,14 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from workflows import ledger, runs, steps
 from workflows.ledger import Result
 from workflows.models import Step
 
 # Seconds between attempts at a step that another worker holds, and while the database is away, at most.
-LONGEST_TAKEN_DELAY = 10.0
+LONGEST_TAKEN_DELAY = steps.LONGEST_RISK_DELAY
 LONGEST_DATABASE_DELAY = 60.0
 
 
@@ -35,10 +36,9 @@ class StepTask(Task[[str], Result]):
         except ledger.TryAgain as again:
             raise self.retry(exc=again, countdown=again.delay) from again
         except ledger.StepTaken as taken:
-            # The other is done in a moment, or it was killed, and its lease has to run out.
-            raise self.retry(
-                exc=taken, countdown=min(2.0 ** min(self.request.retries, 10), LONGEST_TAKEN_DELAY)
-            ) from taken
+            # The other goes on with the run when it is done; where it was killed, its lease has to run out.
+            left = (taken.until - timezone.now()).total_seconds()
+            raise self.retry(exc=taken, countdown=min(max(left, 1.0), LONGEST_TAKEN_DELAY)) from taken
         except ledger.StepClosed as closed:
             runs.mark_interrupted(UUID(run_id))
             raise Ignore(str(closed)) from closed

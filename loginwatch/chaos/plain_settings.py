@@ -14,6 +14,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BEAT_SCHEDULE = {"heartbeat": CELERY_BEAT_SCHEDULE["heartbeat"]}
-# The first asks for recovery, the second for a visibility timeout longer than the longest pause of the site's tasks;
-# those of the plain canvas are shorter.
-SILENCED_SYSTEM_CHECKS = ["workflows.E005", "workflows.E004"]
+# They ask for a visibility timeout longer than the longest pause of the site's tasks (those of the plain canvas are
+# shorter), for recovery, and for the site's own result backend.
+SILENCED_SYSTEM_CHECKS = ["workflows.E004", "workflows.E005", "workflows.E009"]

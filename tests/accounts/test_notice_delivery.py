@@ -241,6 +241,19 @@ def test_the_longest_due_go_first_and_no_more_than_asked_for(alice: User) -> Non
     ]
 
 
+def test_a_mailbox_that_is_full_holds_up_no_other(alice: User, smtp_at: Callable[[int], None]) -> None:
+    for _ in range(2):
+        sign_in = SignIn.objects.create(user=alice, issued_token=f"{SignIn.objects.count():064}")
+        Notice.objects.create(
+            sign_in=sign_in, message_id=f"<{sign_in.pk}>", state=State.HANDED_OVER, next_attempt_at=timezone.now()
+        )
+    with mail_server(RCPT="452 mailbox full") as server:
+        smtp_at(server.port)
+        assert notices.deliver_due_notices() == []
+
+    assert {notice.attempts for notice in Notice.objects.all()} == {1}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_deliverers_at_the_same_time_one_sends(notice: Notice, smtp_at: Callable[[int], None]) -> None:
     notices.hand_over(notice, "away")

@@ -8,9 +8,11 @@ import pytest
 from django.core.checks.registry import registry
 from pytest_django import Settings
 
+from workflows import checks
 from workflows.checks import check_workflows
 
-POSTGRESQL = {"ENGINE": "django.db.backends.postgresql"}
+POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
+GOOD_TIMEOUTS = {"socket_timeout": 30, "socket_connect_timeout": 5}
 SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
 
 
@@ -35,11 +37,16 @@ def test_the_sites_own_settings_are_good() -> None:
         ("CELERY_BROKER_TRANSPORT_OPTIONS", {"socket_timeout": 30}, "workflows.E003"),
         (
             "CELERY_BROKER_TRANSPORT_OPTIONS",
-            {"socket_timeout": 30, "socket_connect_timeout": 5, "visibility_timeout": 300},
+            {**GOOD_TIMEOUTS, "visibility_timeout": 300},
             "workflows.E004",
         ),
         ("CELERY_TASK_TIME_LIMIT", 3600, "workflows.E004"),
         ("CELERY_BEAT_SCHEDULE", {}, "workflows.E005"),
+        ("CELERY_BEAT_SCHEDULE", {"recover": {"task": "workflows.periodic.recover"}}, "workflows.E005"),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", {**GOOD_TIMEOUTS, "global_keyprefix": "mine."}, "workflows.E008"),
+        ("CELERY_TASK_DEFAULT_PRIORITY", 5, "workflows.E008"),
+        ("CELERY_RESULT_BACKEND", "django-db", "workflows.E009"),
+        ("CELERY_TASK_ALWAYS_EAGER", True, "workflows.E010"),
     ],
 )
 def test_what_endangers_a_run_is_refused_with_a_remedy(settings: Settings, name: str, value: Any, refused: str) -> None:
@@ -57,6 +64,8 @@ def test_what_endangers_a_run_is_refused_with_a_remedy(settings: Settings, name:
         (SQLITE, "workflows.E006"),
         (SQLITE | {"OPTIONS": {"transaction_mode": "deferred"}}, "workflows.E006"),
         (POSTGRESQL | {"OPTIONS": {"pool": True}}, "workflows.E007"),
+        (POSTGRESQL | {"CONN_HEALTH_CHECKS": False}, "workflows.E011"),
+        (POSTGRESQL | {"OPTIONS": {"isolation_level": 2}}, "workflows.E012"),
     ],
 )
 def test_a_database_that_endangers_a_run_is_refused(
@@ -66,6 +75,12 @@ def test_a_database_that_endangers_a_run_is_refused(
     monkeypatch.setitem(settings.DATABASES, "default", database)
 
     assert set(found()) == {refused}
+
+
+def test_steps_in_a_queue_that_recovery_does_not_look_at_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "RUN_TASKS", ["workflows.periodic.recover"])  # which has a queue of its own
+
+    assert set(found()) == {"workflows.E008"}
 
 
 def test_a_broker_that_is_not_redis_has_other_timeouts(settings: Settings) -> None:

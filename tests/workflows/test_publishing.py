@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import pytest
 from celery import current_app
@@ -14,6 +15,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import SignIn, User
+from workflows import publishing
 from workflows.breaker import Breaker
 from workflows.models import Run
 from workflows.publishing import publish
@@ -93,6 +95,20 @@ def test_a_broker_that_hangs_is_asked_once_and_then_left_alone_for_a_while(make_
         assert [publish(make_run().pk) for _ in range(5)] == [False] * 5
 
     assert len(accepted) == 1
+
+
+def test_a_broker_that_is_slow_to_take_one_is_left_alone_for_a_while(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_all = publishing.publish_all
+    monkeypatch.setattr(publishing, "SLOW", 0.01)
+
+    def take_slowly(run_ids: list[UUID]) -> list[UUID]:
+        time.sleep(0.02)
+        return publish_all(run_ids) or run_ids
+
+    monkeypatch.setattr(publishing, "publish_all", take_slowly)
+
+    assert publish(run.pk)
+    assert publishing.breaker.is_open
 
 
 def test_a_breaker_is_open_for_its_time_after_each_trip() -> None:

@@ -103,7 +103,26 @@ def test_a_run_that_has_ended_is_left_alone(due: Run, published: list[UUID], sta
 
 
 def test_everything_means_also_what_is_not_due(run: Run, published: list[UUID]) -> None:
+    publish(run, timedelta(seconds=1))
+
     assert recover_runs(everything=True) == 1
+
+
+def test_two_recoveries_that_both_see_the_loss_publish_a_run_once(
+    run: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(run, timedelta(seconds=1))
+    broker.lost = True
+
+    def look_while_another_recovers() -> backlog.Look:
+        monkeypatch.setattr(backlog, "look", broker.look)
+        assert recover_runs() == 1
+        return backlog.Look(head=timezone.now(), lost=True)
+
+    monkeypatch.setattr(backlog, "look", look_while_another_recovers)
+
+    assert recover_runs() == 0
+    assert broker.taken == [run.pk]
 
 
 def test_a_run_whose_message_has_left_an_empty_queue_is_published_again(run: Run, published: list[UUID]) -> None:
@@ -171,8 +190,9 @@ def test_what_the_broker_did_not_take_is_due_as_soon_as_it_is_back(
 ) -> None:
     for _ in range(3):
         make_run()
+    Run.objects.update(recover_at=timezone.now())
     broker.takes = 1
-    assert recover_runs(everything=True) == 1
+    assert recover_runs() == 1
 
     broker.takes = 1000
     assert recover_runs() == 2
@@ -203,6 +223,28 @@ def test_a_run_that_gets_nowhere_is_failed_in_the_end(run: Run, published: list[
     assert run.steps.filter(state=Step.State.FAILED).count() == 1
 
 
+def test_a_run_whose_tasks_die_before_they_begin_is_failed_in_the_end(run: Run, broker: Broker) -> None:
+    publish(run, LONG_AGO)
+    for _ in range(ledger.MOST_STALLS + 1):
+        for _ in range(3):  # Celery calls back up to three times
+            runs.mark_interrupted(run.pk)
+        recover_runs()
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert len(broker.taken) == ledger.MOST_STALLS
+
+
+def test_a_run_that_is_cut_off_and_gets_on_each_time_is_not_failed(run: Run, broker: Broker) -> None:
+    for _ in range(ledger.MOST_STALLS * 2):
+        publish(run, timedelta(0))
+        run.steps.filter(name=Step.Name.CHECK_DEVICE).update(finished_at=timezone.now())
+        runs.mark_interrupted(run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, run.stalls) == (Run.State.QUEUED, 0)
+
+
 def test_a_run_that_gets_on_is_published_as_often_as_it_takes(run: Run, published: list[UUID]) -> None:
     for _ in range(ledger.MOST_STALLS):
         publish(run, LONG_AGO)
@@ -223,8 +265,9 @@ def test_more_than_a_batch_is_published(
     monkeypatch.setattr("workflows.recovery.BATCH", 2)
     for _ in range(5):
         make_run()
+    Run.objects.update(recover_at=timezone.now())
 
-    assert recover_runs(everything=True) == 5
+    assert recover_runs() == 5
 
 
 def test_the_command_says_how_many(due: Run, published: list[UUID], capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +279,7 @@ def test_the_command_says_how_many(due: Run, published: list[UUID], capsys: pyte
 def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: Run, published: list[UUID]) -> None:
     for _ in range(ledger.MOST_CUT_OFF):
         due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING)
-        Run.objects.update(recover_at=timezone.now())
+        Run.objects.update(recover_at=timezone.now(), published_at=None)
         recover_runs()
 
     due.refresh_from_db()
@@ -245,6 +288,7 @@ def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: 
 
 
 def test_an_attempt_that_was_killed_counts_once_however_often_its_run_is_published(due: Run, broker: Broker) -> None:
+    recover_runs()
     due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING, attempts=1)
     for _ in range(ledger.MOST_CUT_OFF + 1):
         broker.lost = True
@@ -257,6 +301,8 @@ def test_an_attempt_that_was_killed_counts_once_however_often_its_run_is_publish
 def test_an_attempt_that_was_taken_for_killed_too_soon_counts_when_it_ends(
     due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch, name: Step.Name
 ) -> None:
+    recover_runs()
+
     def act(step: Step) -> dict[str, str]:
         due.steps.update(leased_until=None)
         broker.lost = True

@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core import mail
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -403,6 +405,42 @@ def test_a_run_that_has_ended_is_not_gone_on_with(run: Run, state: Run.State) ->
     with pytest.raises(StepClosed):
         steps.check_device(run.pk)
     assert step_of(run, Name.CHECK_DEVICE).state == Step.State.WAITING
+
+
+@pytest.mark.parametrize("hindrance", [SoftTimeLimitExceeded(), OperationalError("deadlock detected")])
+def test_a_step_that_the_database_hinders_waits_and_is_not_taken_for_killed(run: Run, hindrance: Exception) -> None:
+    def act(step: Step) -> dict[str, str]:
+        raise hindrance
+
+    with pytest.raises(TryAgain):
+        ledger.in_database(run.pk, Name.SAVE_EVENT, act)
+
+    step = step_of(run, Name.SAVE_EVENT)
+    assert step.state == Step.State.RETRYING
+    assert step.error
+    assert step.leased_until
+
+
+def test_a_step_that_is_hindered_each_time_fails_in_the_end(run: Run) -> None:
+    def act(step: Step) -> dict[str, str]:
+        raise SoftTimeLimitExceeded
+
+    run.steps.filter(name=Name.SAVE_EVENT).update(attempts=ledger.MOST_ATTEMPTS - 1)
+
+    with pytest.raises(ledger.GaveUp, match="30 times"):
+        ledger.in_database(run.pk, Name.SAVE_EVENT, act)
+
+
+def test_what_the_outside_took_is_noted_though_the_time_limit_comes_just_then(run: Run) -> None:
+    limit = iter([SoftTimeLimitExceeded()])
+
+    def note(step: Step, result: dict[str, str]) -> None:
+        for each in limit:
+            raise each
+
+    ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": "sent"}, lease=steps.LEASE, note=note)
+
+    assert step_of(run, Name.NOTIFY_USER).state == Step.State.SUCCEEDED
 
 
 def test_an_effect_and_its_done_are_one_transaction(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
