@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
 from accounts.clients import Families, families_of, network_of
@@ -31,14 +31,15 @@ class Decision:
     device: Device | None = None
 
 
-def recognise_device(sign_in_id: int) -> SignIn:
+def recognise_device(sign_in: SignIn) -> SignIn:
     """Decide which device a sign-in came from, and store that with its reason and place on the sign-in.
 
     Call it inside a transaction. One that is decided already is returned as it is. Workers may take sign-ins in
     any order, so the person's earlier ones are decided first: they made the device, or issued the cookie.
     """
-    sign_in = SignIn.objects.get(pk=sign_in_id)
-    _recognise_undecided(sign_in.user_id, SignIn.objects.filter(pk__lte=sign_in_id))
+    decided = _recognise_undecided(sign_in.user_id, SignIn.objects.filter(pk__lte=sign_in.pk))
+    if decided and decided[-1].pk == sign_in.pk:
+        return decided[-1]
     sign_in.refresh_from_db()
     return sign_in
 
@@ -55,23 +56,25 @@ def untrust_device(device: Device) -> None:
     Device.objects.filter(pk=device.pk).update(untrusted_at=timezone.now())
 
 
-def _recognise_undecided(user_id: int, sign_ins: QuerySet[SignIn]) -> None:
-    """Decide those of ``sign_ins`` that the person has undecided, oldest first.
+def _recognise_undecided(user_id: int, sign_ins: QuerySet[SignIn]) -> list[SignIn]:
+    """Decide those of ``sign_ins`` that the person has undecided, oldest first; returns them.
 
     The person's row is locked, so that nobody else decides them at the same time.
     """
-    User.objects.select_for_update(no_key=True).get(pk=user_id)
-    for undecided in sign_ins.filter(user=user_id, device=None, device_status="").order_by("pk"):
-        _recognise(undecided)
+    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=user_id)
+    undecided = list(sign_ins.filter(user=user_id, device=None, device_status="").order_by("pk"))
+    for sign_in in undecided:
+        _recognise(sign_in)
+    return undecided
 
 
 def _recognise(sign_in: SignIn) -> None:
     families = families_of(sign_in.user_agent)
     place = place_of(sign_in.ip_address)
     decision = _decide(sign_in, families)
-    device = decision.device or _new_device(sign_in, families)
-    _touch(device, sign_in)
-    sign_in.device = device
+    if decision.device:
+        _touch(decision.device, sign_in)
+    sign_in.device = decision.device or _new_device(sign_in, families)
     sign_in.device_status = decision.status
     sign_in.device_reason = decision.reason
     sign_in.browser, sign_in.os = families.browser, families.os
@@ -80,8 +83,8 @@ def _recognise(sign_in: SignIn) -> None:
 
 
 def _decide(sign_in: SignIn, families: Families) -> Decision:
-    if device := _device_of_cookie(sign_in):
-        return _decide_by_cookie(sign_in, families, device)
+    if (issuer := _issuer_of_cookie(sign_in)) and issuer.device:
+        return _decide_by_cookie(sign_in, families, issuer, issuer.device)
     if device := _lookalike(sign_in, families):
         return Decision(Status.PROBABLY_KNOWN, Reason.SAME_NETWORK, device)
     if not Device.objects.filter(user=sign_in.user_id).exists():
@@ -89,8 +92,8 @@ def _decide(sign_in: SignIn, families: Families) -> Decision:
     return Decision(Status.NEW, Reason.NO_MATCH)
 
 
-def _decide_by_cookie(sign_in: SignIn, families: Families, device: Device) -> Decision:
-    if _was_presented_before(sign_in):
+def _decide_by_cookie(sign_in: SignIn, families: Families, issuer: SignIn, device: Device) -> Decision:
+    if issuer.cookie_was_used:  # type: ignore[attr-defined]  # _issuer_of_cookie adds it
         return Decision(Status.NEW, Reason.TOKEN_REPLAYED)
     if families.os and device.os and families.os != device.os:
         return Decision(Status.NEW, Reason.OS_CHANGED)
@@ -99,25 +102,17 @@ def _decide_by_cookie(sign_in: SignIn, families: Families, device: Device) -> De
     return Decision(Status.KNOWN, Reason.COOKIE, device)
 
 
-def _device_of_cookie(sign_in: SignIn) -> Device | None:
-    issuer = _issuer_of_cookie(sign_in)
-    return issuer.device if issuer else None
-
-
 def _issuer_of_cookie(sign_in: SignIn) -> SignIn | None:
     """The sign-in that gave the browser the cookie which it brought to this one."""
     if not sign_in.presented_token:
         return None
-    issuers = SignIn.objects.filter(user=sign_in.user_id, issued_token=sign_in.presented_token)
-    return issuers.select_related("device").first()
-
-
-def _was_presented_before(sign_in: SignIn) -> bool:
-    return SignIn.objects.filter(
+    earlier = SignIn.objects.filter(
         user=sign_in.user_id,
         presented_token=sign_in.presented_token,
         created_at__lt=sign_in.created_at - SAME_MOMENT,
-    ).exists()
+    )
+    issuers = SignIn.objects.filter(user=sign_in.user_id, issued_token=sign_in.presented_token)
+    return issuers.select_related("device").annotate(cookie_was_used=Exists(earlier)).first()
 
 
 def _lookalike(sign_in: SignIn, families: Families) -> Device | None:
@@ -145,6 +140,7 @@ def _new_device(sign_in: SignIn, families: Families) -> Device:
         first_sign_in=sign_in,
         browser=families.browser,
         os=families.os,
+        network=network_of(sign_in.ip_address),
         first_seen_at=sign_in.created_at,
         last_seen_at=sign_in.created_at,
     )
@@ -155,4 +151,5 @@ def _touch(device: Device, sign_in: SignIn) -> None:
     Device.objects.filter(pk=device.pk, last_seen_at__lte=sign_in.created_at).update(
         network=network_of(sign_in.ip_address), last_seen_at=sign_in.created_at
     )
-    Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)
+    if device.untrusted_at:
+        Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)

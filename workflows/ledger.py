@@ -1,26 +1,29 @@
 """How a step is done exactly once.
 
-A step that only touches the database commits its effect, its result and "done" in one transaction
-(``in_database``). A step that talks to the outside claims itself with a lease, acts with keys that follow from
+A step that only touches the database commits its effect, its result and "done" in one transaction, and nothing
+before (``in_database``). A step that talks to the outside claims itself with a lease, acts with keys that follow from
 the run, and then commits its result with what it notes in the database (``outside``). A step that is done
 returns what it returned before, without acting, so a run may be published any number of times.
+
+What each step of each run needs is written out as SQL (sql.py), because it is most of what a step costs.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.database import insist
-from workflows import points, runs
+from accounts.models import SignIn, User
+from workflows import points, runs, sql
 from workflows.models import Run, Step
 
 State = Step.State
@@ -32,9 +35,10 @@ OPEN = (State.WAITING, State.RUNNING, State.RETRYING)
 HINDERED_DELAY = 10.0
 # How often a step whose effects are all in the database is attempted.
 MOST_ATTEMPTS = 30
-# How often a step's process may be killed before the step is taken for the cause.
+# How often the process of a step that talks to the outside may be killed before the step is taken for the cause.
 MOST_CUT_OFF = 5
-# How often a run is published again without getting on by a step before it is taken for impossible.
+# How often a run is published again without getting on by a step before it is taken for impossible; of a step in the
+# database, which leaves no trace where its process is killed, this is all that is counted.
 MOST_STALLS = 10
 
 
@@ -69,21 +73,21 @@ class TryAgain(Exception):
 def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
-    Raises StepClosed, TryAgain, GaveUp, and what ``act`` raises.
+    Raises StepClosed, StepTaken, TryAgain, GaveUp, and what ``act`` raises.
     """
-    step = _begin(run_id, name)
-    if step.state == State.SUCCEEDED:
-        return _recorded(step)
-    points.reached(run_id, name, "begun")
+    step = None
     try:
         with transaction.atomic():
-            locked = Step.objects.select_for_update().get(pk=step.pk)
-            if locked.state == State.SUCCEEDED:
-                return _recorded(locked)
+            step = _lock(run_id, name)
+            if step.state == State.SUCCEEDED:
+                return _recorded(step)
+            points.reached(run_id, name, "begun")
             result = act(step)
-            _complete(locked, result)
+            _complete(step, result)
             points.reached(run_id, name, "before commit")
     except (SoftTimeLimitExceeded, OperationalError) as hindrance:
+        if step is None:
+            raise
         if step.attempts >= MOST_ATTEMPTS:
             raise GaveUp(f"it was hindered {step.attempts} times, at last by: {_text_of(hindrance)}") from hindrance
         later = TryAgain(_text_of(hindrance), HINDERED_DELAY)
@@ -99,19 +103,38 @@ def outside(
     act: Callable[[Step], Result],
     *,
     lease: timedelta,
-    note: Callable[[Step, Result], None] | None = None,
+    note: Callable[[Step, Result], None] = lambda step, result: None,
+    without: Callable[[Step], Result | None] = lambda step: None,
 ) -> Result:
     """Do a step that talks to the outside, which takes ``act`` less than ``lease``.
 
-    ``note(step, result)`` writes what the database has to know of it, in the transaction that ends the step.
-    Raises StepClosed, StepTaken, and what ``act`` raises; a TryAgain is noted on the step and its run.
+    ``without(step)`` is its result where nothing has to be done outside, else None. ``note(step, result)`` writes what
+    the database has to know of it, in the transaction that ends the step. Raises StepClosed, StepTaken, and what
+    ``act`` raises; a TryAgain is noted on the step and its run.
     """
-    step = _begin(run_id, name, lease)
-    if step.state == State.SUCCEEDED:
-        return _recorded(step)
-    points.reached(run_id, name, "begun")
+    with transaction.atomic():
+        step = _lock(run_id, name)
+        if step.state == State.SUCCEEDED:
+            return _recorded(step)
+        points.reached(run_id, name, "begun")
+        result = without(step)
+        if result is None:
+            _claim(step, lease)
+        else:
+            _complete(step, result)
+            points.reached(run_id, name, "before commit")
+    if result is None:
+        points.reached(run_id, name, "claimed")
+        result = _act_outside(step, act)
+        points.reached(run_id, name, "called")
+        _write_down(step, result, note)
+    points.reached(run_id, name, "committed")
+    return result
+
+
+def _act_outside(step: Step, act: Callable[[Step], Result]) -> Result:
     try:
-        result = act(step)
+        return act(step)
     except TryAgain as again:
         _note_retry(step, again)
         raise
@@ -119,21 +142,19 @@ def outside(
         later = TryAgain(_text_of(limit), HINDERED_DELAY)
         _note_retry(step, later)
         raise later from limit
-    points.reached(run_id, name, "called")
 
+
+def _write_down(step: Step, result: Result, note: Callable[[Step, Result], None]) -> None:
     def write() -> None:
-        if note:
-            note(step, result)
+        note(step, result)
         _complete(step, result)
-        points.reached(run_id, name, "before commit")
+        points.reached(step.run_id, step.name, "before commit")
 
     try:
         insist(write)
     except SoftTimeLimitExceeded:
         # What the outside has taken cannot be taken back; before the hard limit there is time for this.
         insist(write)
-    points.reached(run_id, name, "committed")
-    return result
 
 
 def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
@@ -158,57 +179,109 @@ def may_go_on(run_ids: Collection[UUID]) -> list[UUID]:
         fail_step(step.run_id, Step.Name(step.name), f"its process was killed {MOST_CUT_OFF} times")
     stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
     for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
-        fail_step(step.run_id, Step.Name(step.name), f"it was published {MOST_STALLS} times, and no worker did it")
+        fail_step(step.run_id, Step.Name(step.name), f"it was published {MOST_STALLS} times, and did not get on")
     return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True))
 
 
 def result_of(run: Run, name: Step.Name) -> Result:
     """What an earlier step of the run returned; raises Step.DoesNotExist where it has not succeeded."""
-    return _recorded(run.steps.get(name=name, state=State.SUCCEEDED))
+    columns = sql.columns(Step, "s")
+    statement = f"SELECT {columns} FROM workflows_step s WHERE run_id = %(run)s AND name = %(name)s"  # noqa: S608  names
+    row = sql.fetch(statement, Step, run=run.pk, name=name)
+    step = cast(Step, sql.read(row, Step)[0]) if row else None
+    if step is None or step.state != State.SUCCEEDED:
+        raise Step.DoesNotExist(f"{name} of {run} has not succeeded")
+    return _recorded(step)
 
 
-def _begin(run_id: UUID, name: Step.Name, lease: timedelta | None = None) -> Step:
-    """Claim an attempt at the step, or find it done."""
-    now = timezone.now()
-    claimed = Step.objects.filter(
-        Q(leased_until=None) | Q(leased_until__lte=now),
-        run=run_id,
-        run__state__in=Run.UNFINISHED,
-        name=name,
-        state__in=OPEN,
-    ).update(
-        state=State.RUNNING,
-        attempts=F("attempts") + 1,
-        started_at=Coalesce("started_at", now),
-        leased_until=now + lease if lease else None,
-    )
-    if claimed:
-        runs.mark_running(run_id)
-    step = Step.objects.select_related("run__sign_in__user").get(run=run_id, name=name)
-    if claimed or step.state == State.SUCCEEDED:
+def _lock(run_id: UUID, name: Step.Name) -> Step:
+    """Begin an attempt at the step, whose row is locked until the transaction ends, or find it done.
+
+    The step comes with its run, sign-in and user. Raises StepClosed, StepTaken.
+    """
+    row = sql.fetch(_locking(), Step, run=run_id, name=name)
+    if row is None:
+        raise Step.DoesNotExist(f"run {run_id} has no step {name}")
+    step, run, sign_in, user = cast(tuple[Step, Run, SignIn, User], sql.read(row, Step, Run, SignIn, User))
+    step.run, run.sign_in, sign_in.user = run, sign_in, user
+    if step.state == State.SUCCEEDED:
         return step
-    if step.state == State.FAILED or step.run.is_finished:
-        raise StepClosed(f"{step} is {step.state} and its run {step.run.state}")
-    raise StepTaken(step.leased_until or now)
+    if step.state == State.FAILED or run.is_finished:
+        raise StepClosed(f"{step} is {step.state} and its run {run.state}")
+    now = timezone.now()
+    if step.leased_until and step.leased_until > now:
+        raise StepTaken(step.leased_until)
+    step.attempts += 1
+    step.started_at = step.started_at or now
+    return step
+
+
+@functools.cache
+def _locking() -> str:
+    tables = {"s": Step, "r": Run, "i": SignIn, "u": User}
+    return (
+        f"SELECT {', '.join(sql.columns(model, alias) for alias, model in tables.items())} "  # noqa: S608  names
+        "FROM workflows_step s JOIN workflows_run r ON r.id = s.run_id "
+        "JOIN accounts_signin i ON i.id = r.sign_in_id JOIN accounts_user u ON u.id = i.user_id "
+        "WHERE s.run_id = %(run)s AND s.name = %(name)s"
+        # SQLite has locked everything by then.
+        + (" FOR UPDATE OF s" if connection.features.has_select_for_update_of else "")
+    )
+
+
+def _claim(step: Step, lease: timedelta) -> None:
+    """Keep others off the step while it is attempted. Its row is locked."""
+    _mark_running(step)
+    sql.execute(
+        "UPDATE workflows_step SET state = 'running', attempts = %(attempts)s, started_at = %(started_at)s, "
+        "leased_until = %(leased_until)s WHERE id = %(id)s",
+        Step,
+        id=step.pk,
+        attempts=step.attempts,
+        started_at=step.started_at,
+        leased_until=timezone.now() + lease,
+    )
 
 
 def _complete(step: Step, result: Result) -> None:
     """Mark the step done. Raises StepTaken where its lease ran out and another worker claimed it meanwhile."""
+    _mark_running(step)
     now = timezone.now()
-    # Running or not: an attempt that was taken for killed too soon counts where nobody has begun another.
-    completed = Step.objects.filter(pk=step.pk, state__in=OPEN, attempts=step.attempts).update(
-        state=State.SUCCEEDED, result=result, error="", finished_at=now, leased_until=None
+    completed = sql.execute(
+        "UPDATE workflows_step SET state = 'succeeded', attempts = %(attempts)s, started_at = %(started_at)s, "
+        "finished_at = %(finished_at)s, leased_until = NULL, result = %(result)s, error = '' "
+        # Running or not: an attempt that was taken for killed too soon counts where nobody has begun another.
+        "WHERE id = %(id)s AND state IN ('waiting', 'running', 'retrying') AND attempts <= %(attempts)s",
+        Step,
+        id=step.pk,
+        attempts=step.attempts,
+        started_at=step.started_at,
+        finished_at=now,
+        result=result,
     )
     if not completed:
         raise StepTaken(now)
+
+
+def _mark_running(step: Step) -> None:
+    """The run's row is locked from here to the end of the transaction, which the sign-in's request may wait for."""
+    if step.run.state != Run.State.RUNNING:
+        runs.mark_running(step.run_id)
+        step.run.state = Run.State.RUNNING
 
 
 def _note_retry(step: Step, again: TryAgain) -> None:
     """Until it is tried again the step stays taken: another copy of its message must not come earlier."""
     retry_at = timezone.now() + timedelta(seconds=again.delay)
     with transaction.atomic():
-        held = Step.objects.filter(pk=step.pk, state=State.RUNNING, attempts=step.attempts)
-        if held.update(state=State.RETRYING, error=_storable(again.reason), leased_until=retry_at):
+        held = Step.objects.filter(pk=step.pk, state__in=OPEN, attempts__lte=step.attempts)
+        if held.update(
+            state=State.RETRYING,
+            attempts=step.attempts,
+            started_at=step.started_at,
+            error=_storable(again.reason),
+            leased_until=retry_at,
+        ):
             runs.mark_retrying(step.run_id, retry_at)
     points.reached(step.run_id, step.name, "retry noted")
 

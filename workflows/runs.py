@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from accounts.models import Notice, SignIn
+from workflows import sql
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run, Step
 
@@ -30,8 +31,12 @@ def create_run(sign_in: SignIn) -> Run:
 
 def mark_running(run_id: UUID) -> None:
     """A step of the run is being attempted."""
-    Run.objects.filter(pk=run_id, state__in=(Run.State.QUEUED, Run.State.RETRYING)).update(
-        state=Run.State.RUNNING, started_at=Coalesce("started_at", Now())
+    sql.execute(
+        "UPDATE workflows_run SET state = 'running', started_at = COALESCE(started_at, %(started_at)s) "
+        "WHERE id = %(id)s AND state IN ('queued', 'retrying')",
+        Run,
+        id=run_id,
+        started_at=timezone.now(),
     )
 
 
@@ -83,9 +88,14 @@ def mark_lost(moment: datetime) -> int:
 
 def finish_run(run_id: UUID) -> None:
     """All steps are done. Where a notice still has to go out, or could not, the run is ``degraded``."""
-    degraded = Notice.objects.filter(sign_in__run=run_id).exclude(state=Notice.State.SENT).exists()
-    state = Run.State.DEGRADED if degraded else Run.State.SUCCEEDED
-    _end(run_id, Run.UNFINISHED, state)
+    sql.execute(
+        "UPDATE workflows_run SET finished_at = %(finished_at)s, state = CASE WHEN EXISTS (SELECT 1 FROM "
+        "accounts_notice n WHERE n.sign_in_id = workflows_run.sign_in_id AND n.state <> 'sent') "
+        "THEN 'degraded' ELSE 'succeeded' END WHERE id = %(id)s AND state IN ('queued', 'running', 'retrying')",
+        Run,
+        id=run_id,
+        finished_at=timezone.now(),
+    )
 
 
 def fail_run(run_id: UUID) -> None:

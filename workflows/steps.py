@@ -40,7 +40,9 @@ def check_device(run_id: UUID) -> Result:
 
 def notify_user(run_id: UUID) -> Result:
     """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
-    return ledger.outside(run_id, Name.NOTIFY_USER, _notify_user, note=_note_notice, lease=LEASE)
+    return ledger.outside(
+        run_id, Name.NOTIFY_USER, _notify_user, without=_needless_notice, note=_note_notice, lease=LEASE
+    )
 
 
 def save_event(run_id: UUID) -> Result:
@@ -62,15 +64,16 @@ def post_process(run_id: UUID) -> Result:
 
 
 def _check_device(step: Step) -> Result:
-    sign_in = devices.recognise_device(step.run.sign_in_id)
+    sign_in = devices.recognise_device(step.run.sign_in)
     return {"device": sign_in.device_id, "status": sign_in.device_status, "reason": sign_in.device_reason}
 
 
+def _needless_notice(step: Step) -> Result | None:
+    return None if notices.is_worth_a_notice(step.run.sign_in) else {"notice": "not_needed"}
+
+
 def _notify_user(step: Step) -> Result:
-    sign_in = step.run.sign_in
-    if not notices.is_worth_a_notice(sign_in):
-        return {"notice": "not_needed"}
-    notice = notices.claim_notice(sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
+    notice = notices.claim_notice(step.run.sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
     if step.attempts > len(NOTICE_DELAYS) + 1:
         return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
     try:
@@ -85,8 +88,6 @@ def _notify_user(step: Step) -> Result:
 
 
 def _note_notice(step: Step, result: Result) -> None:
-    if result["notice"] == "not_needed":
-        return
     notice = Notice.objects.get(pk=result["id"])
     match result["notice"]:
         case "sent":
@@ -103,7 +104,7 @@ def _save_event(step: Step) -> Result:
     event = security_log.record_event(sign_in, SecurityEvent.Kind.SIGNED_IN, details)
     # Counted once, so that the risk service is told the same at each attempt.
     failures = security_log.count_failures_before(sign_in.user_id, sign_in.created_at)
-    return {"event": event.pk, "recent_failures": failures}
+    return {"event": event, "recent_failures": failures}
 
 
 def _post_to_risk_api(step: Step) -> Result:

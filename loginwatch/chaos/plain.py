@@ -41,7 +41,7 @@ PATIENT: dict[str, Any] = {
 @shared_task(acks_late=True, **PATIENT)
 def check_device(sign_in_id: int) -> None:
     with transaction.atomic():
-        devices.recognise_device(sign_in_id)
+        devices.recognise_device(SignIn.objects.get(pk=sign_in_id))
 
 
 @shared_task(acks_late=True, **PATIENT, soft_time_limit=45, time_limit=60)

@@ -89,7 +89,7 @@ class Browser:
 def decide(sign_in: SignIn) -> SignIn:
     """What the workflow's first step does."""
     with transaction.atomic():
-        return devices.recognise_device(sign_in.pk)
+        return devices.recognise_device(sign_in)
 
 
 def found(sign_in: SignIn) -> tuple[str, str]:

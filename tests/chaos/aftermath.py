@@ -60,7 +60,7 @@ class Aftermath:
         self.visits.append(answered(self.user.username, address))
         if not self.plain:
             create_run(sign_in)
-        sign_in = devices.recognise_device(sign_in.pk)
+        sign_in = devices.recognise_device(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SIGNED_IN, {})
         if notices.is_worth_a_notice(sign_in):
             self.receive(self.message_id(sign_in))

@@ -31,7 +31,6 @@ def die_as_planned() -> None:
     points.watch(plans.carry_out)
     before_task_publish.connect(_before_publish)
     after_task_publish.connect(_after_publish)
-    _add_points(runs, "mark_running", _one_run, before="claimed")
     _add_points(runs, "mark_interrupted", _one_run, before="error callback: called", after="error callback: done")
     _add_points(ledger, "may_go_on", _many_runs, before="recovery: claimed")
     _add_points(runs, "mark_published", _many_runs, after="recovery: noted")

@@ -1,4 +1,5 @@
-"""Who has to die where. A plan is a file named after its point; whoever removes it dies there, so nobody does twice."""
+"""Who has to die where. A plan is a file named after its point; whoever removes it dies there, so nobody does twice
+(but for EACH, which stays)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ FOLDER = "CRASH_PLANS"
 ANY_RUN = "any run"
 
 PROCESS = "the process that reaches the point"
+EACH = "each process that reaches the point"
 GROUP = "all processes of its group: a worker with its children"
 
 
@@ -28,7 +30,8 @@ def carry_out(run_id: UUID | str, step: str, point: str) -> None:
     file = _file(Path(os.environ[FOLDER]), run_id, step, point)
     try:
         whom = file.read_text()
-        file.unlink()
+        if whom != EACH:
+            file.unlink()
     except FileNotFoundError:
         return
     if whom == GROUP:

@@ -51,8 +51,8 @@ OUTSIDE = (Name.NOTIFY_USER, Name.POST_TO_RISK_API)
 
 
 def windows_of_step(name: Name) -> Iterator[Window]:
-    called = ["called"] if name in OUTSIDE else []
-    for point in ["claimed", "begun", *called, "before commit", "committed", "result: before store", "result: stored"]:
+    outside = ["claimed", "called"] if name in OUTSIDE else []
+    for point in ["begun", *outside, "before commit", "committed", "result: before store", "result: stored"]:
         yield Window(name, point, mails=2 if name == Name.NOTIFY_USER and point in ACCEPTED else 1)
     # The message that asks for a step is published by the one before, and for the first by recovery.
     start = Start.UNPUBLISHED if name == Name.CHECK_DEVICE else Start.PUBLISHED

@@ -16,7 +16,7 @@ from django_celery_results.backends.database import DatabaseBackend
 from django_celery_results.models import TaskResult
 
 from tests.waiting import wait_for
-from tests.workflows.result_site import Site, published
+from tests.workflows.result_site import Site, let_the_claim_run_out, published
 from workflows import points
 from workflows.models import Chord
 
@@ -199,6 +199,7 @@ def test_a_member_may_say_itself_how_it_ended(site: Site) -> None:
     (member,) = site.begin(site.total.s(), "member")
     site.backend.store_result("member", 7, states.SUCCESS, request=member)
 
+    let_the_claim_run_out()
     with published() as messages:
         assert site.backend.publish_due_chords() == 1
     assert [body.args for body in messages] == [[[7]]]

@@ -33,6 +33,7 @@ def test_a_chord_that_nobody_published_is_published_by_the_sweep(site: Site) -> 
     for member in (first, second):  # whose processes then died
         site.backend.store_result(member.id, 1, states.SUCCESS, request=member)
 
+    let_the_claim_run_out()
     with published() as messages:
         assert site.backend.publish_due_chords() == 1
         assert site.backend.publish_due_chords() == 0
@@ -85,6 +86,7 @@ def test_the_sweep_takes_as_many_as_it_is_told(site: Site) -> None:
         (member,) = site.begin(site.total.s(), name)
         site.backend.store_result(name, 1, states.SUCCESS, request=member)
 
+    let_the_claim_run_out()
     assert [site.backend.publish_due_chords(most=2) for _ in range(3)] == [2, 1, 0]
 
 
@@ -150,6 +152,7 @@ def test_a_database_that_goes_away_once_the_member_is_stored_leaves_the_chord_to
         site.backend.on_chord_part_return(member, states.SUCCESS, 1)
     assert f"chord {member.group} is left to the sweep" in caplog.text
 
+    let_the_claim_run_out()
     with published() as messages:
         site.backend.publish_due_chords()
     assert [body.args for body in messages] == [[[1]]]

@@ -451,7 +451,7 @@ def test_an_effect_and_its_done_are_one_transaction(run: Run, monkeypatch: pytes
         steps.save_event(run.pk)
 
     assert not SecurityEvent.objects.exists()
-    assert step_of(run, Name.SAVE_EVENT).state == Step.State.RUNNING
+    assert step_of(run, Name.SAVE_EVENT).state == Step.State.WAITING
 
 
 def _raise(error: BaseException) -> Callable[..., Any]:

@@ -1,0 +1,82 @@
+"""Statements that are written out, for the few that every run needs: Django would build each anew every time.
+
+That takes it 0.3 to 0.7 ms, several times what the database needs to answer (docs/performance.md). Values are given by
+the names of a model's fields, in the form that Django has them; both databases understand the statements.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Field, Model
+
+M = TypeVar("M", bound=Model)
+Fields = Sequence["Field[Any, Any]"]
+
+
+def execute(statement: str, model: type[Model], **values: Any) -> int:
+    """Run a statement in which ``%(name)s`` stands for a value of the ``model``'s field; returns the rows affected."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, prepared(model, values))
+        return int(cursor.rowcount)
+
+
+def fetch(statement: str, model: type[Model], **values: Any) -> tuple[Any, ...] | None:
+    """The first row of what a statement returns, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, prepared(model, values))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
+
+
+def prepared(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of the model's fields as the database's driver takes them."""
+    field = model._meta.get_field
+    return {name: field(name).get_db_prep_save(value, connection) for name, value in values.items()}  # type: ignore[union-attr]
+
+
+def columns(model: type[Model], alias: str) -> str:
+    """The model's columns as ``read`` expects them, of the table that the statement calls ``alias``."""
+    return ", ".join(f"{alias}.{field.column}" for field in _fields(model))
+
+
+def read(row: Sequence[Any], *models: type[Model]) -> list[Model]:
+    """Instances of ``models``, whose ``columns`` the row holds one after the other."""
+    instances = []
+    at = 0
+    for model in models:
+        names, converters = _reader(model)
+        values = list(row[at : at + len(names)])
+        for index, convert in converters:
+            values[index] = convert(values[index])
+        instances.append(model.from_db(DEFAULT_DB_ALIAS, names, values))
+        at += len(names)
+    return instances
+
+
+def _fields(model: type[Model]) -> Fields:
+    return model._meta.concrete_fields
+
+
+@functools.cache
+def _reader(model: type[Model]) -> tuple[list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    """The names of the model's fields, and what turns a column's value into the field's, where that is not the same."""
+    fields = _fields(model)
+    converters = [(index, _converter(field)) for index, field in enumerate(fields)]
+    return [field.attname for field in fields], [(index, found) for index, found in converters if found]
+
+
+def _converter(field: Field[Any, Any]) -> Callable[[Any], Any] | None:
+    """What Django does with the value of a column that it reads, all in one."""
+    column = field.get_col(field.model._meta.db_table)
+    steps = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
+
+    def convert(value: Any) -> Any:
+        for step in steps:
+            value = step(value, column, connection)
+        return value
+
+    return convert if steps else None
