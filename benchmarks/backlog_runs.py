@@ -105,8 +105,8 @@ def variables() -> dict[str, str]:
     }
 
 
-def worker(name: str, queue: str, processes: int) -> servers.Server:
-    options = ("-Q", queue, "--concurrency", str(processes), "--hostname", f"{name}@%h")
+def worker(name: str, queue: str, *more: str, processes: int) -> servers.Server:
+    options = ("-Q", queue, "--concurrency", str(processes), "--hostname", f"{name}@%h", *more)
     return servers.Server(*command("worker", *options), log=SCRATCH / f"{name}.log", env=variables())
 
 
@@ -115,7 +115,7 @@ def all_but_sign_in_workers() -> Iterator[servers.Server]:
     """Broker, risk service, beat, and a worker for what keeps the site going, which is yielded."""
     broker = servers.broker(port=urlsplit(os.environ["REDIS_URL"]).port or 0, folder=SCRATCH)
     risk = servers.Server(*command("risk"), log=SCRATCH / "risk.log", env=variables())
-    system = worker("system", "system", processes=1)
+    system = worker("system", "system", "--loglevel", "DEBUG", processes=1)  # recoveries() reads its log
     beat = servers.Server(*command("beat", "--loglevel", "INFO"), log=SCRATCH / "beat.log", env=variables())
     with (
         servers.running(broker, says=servers.BROKER_IS_READY),

@@ -204,7 +204,14 @@ REDIS_URL = env.broker_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 # --- Celery -----------------------------------------------------------------------------------------------
 CELERY_BROKER_URL, BROKER_OPTIONS = broker_options(env.broker_url("CELERY_BROKER_URL", REDIS_URL))
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30, **BROKER_OPTIONS}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 5,
+    "socket_timeout": 30,
+    # Redis need not keep what workers have taken, which is half of what a worker tells it: it would give it back after
+    # an hour, and the ledger has done so by then.
+    "ack_emulation": False,
+    **BROKER_OPTIONS,
+}
 CELERY_RESULT_BACKEND = "workflows.result_backend.ResultBackend"
 # A database that is away is waited for: 11 s on average and 15 s nearly always, which the tasks' time limits allow for.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True

@@ -59,9 +59,10 @@ def broker_timeouts() -> Iterator[Fault]:
 
 
 def visibility_timeout() -> Iterator[Fault]:
-    timeout = _celery("BROKER_TRANSPORT_OPTIONS", {}).get("visibility_timeout", DEFAULT_VISIBILITY_TIMEOUT)
+    options = _celery("BROKER_TRANSPORT_OPTIONS", {})
+    timeout = options.get("visibility_timeout", DEFAULT_VISIBILITY_TIMEOUT)
     longest = max([_celery("TASK_TIME_LIMIT", 0) or 0, LONGEST_RISK_DELAY, *_time_limits_of_tasks()])
-    if _broker_is_redis() and timeout <= longest:
+    if _broker_is_redis() and options.get("ack_emulation", True) and timeout <= longest:
         yield (
             "E004",
             f"The visibility timeout is {timeout:g} s, and a task may take or wait {longest:g} s.",

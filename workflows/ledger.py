@@ -11,6 +11,7 @@ What each step of each run needs is written out as SQL (sql.py), because it is m
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
@@ -25,6 +26,8 @@ from accounts.database import insist
 from accounts.models import SignIn, User
 from workflows import points, runs, sql
 from workflows.models import Run, Step
+
+logger = logging.getLogger(__name__)
 
 State = Step.State
 Result: TypeAlias = dict[str, Any]
@@ -283,6 +286,7 @@ def _note_retry(step: Step, again: TryAgain) -> None:
             leased_until=retry_at,
         ):
             runs.mark_retrying(step.run_id, retry_at)
+    logger.info("%s is tried again in %.0f s: %s", step, again.delay, again.reason)
     points.reached(step.run_id, step.name, "retry noted")
 
 

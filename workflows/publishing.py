@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from uuid import UUID
 from celery import current_app
 from django.conf import settings
 from kombu import Connection
+from kombu.connection import ConnectionPool
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from kombu.pools import connections
 
@@ -80,6 +82,13 @@ def impatient_connection(seconds: float) -> Connection:
 @contextmanager
 def _connection() -> Iterator[Connection]:
     """One of a pool. Not a producer: a chain's apply_async drops that and takes one of the app's, which is patient."""
-    pool = connections[impatient_connection(settings.PUBLISH_TIMEOUT)]
+    pool = _pool(current_app.conf.broker_write_url, settings.PUBLISH_TIMEOUT)
     with pool.acquire(block=True, timeout=settings.PUBLISH_TIMEOUT) as connection:
         yield connection
+
+
+@functools.cache
+def _pool(broker_url: str, timeout: float) -> ConnectionPool:
+    """Found by what makes it another one, which is faster than by a connection like those that it holds."""
+    pool: ConnectionPool = connections[impatient_connection(timeout)]
+    return pool

@@ -10,6 +10,7 @@ CELERY_RESULT_BACKEND = "django-db"
 # What a killed worker held is delivered again within two and a half minutes, instead of an hour: the trial is short.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     **CELERY_BROKER_TRANSPORT_OPTIONS,
+    "ack_emulation": True,
     "visibility_timeout": 120,
     "unacked_restore_throttle": 1,
 }
