@@ -1,4 +1,7 @@
-"""People, what they sign in with, and what is known about each sign-in."""
+"""People, what they sign in with, and what is known about each sign-in.
+
+A foreign key has no index of its own (``db_index=False``) where another index begins with it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import uuid
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
 USER_AGENT_LENGTH = 1024
@@ -21,6 +24,8 @@ class User(AbstractUser):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
 
     class Meta(AbstractUser.Meta):
+        # PostgreSQL compares names in any case by their upper case, as allauth does when somebody signs in.
+        indexes = [models.Index(Upper("username"), name="user_by_username_in_any_case")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case"),
             models.UniqueConstraint(Lower("username"), name="user_username_unique_in_any_case"),
@@ -30,7 +35,7 @@ class User(AbstractUser):
 class Device(models.Model):
     """A browser that a person has signed in with."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="devices", db_index=False)
     # Unique: a sign-in makes at most one device, however often it is looked at.
     first_sign_in = models.OneToOneField("SignIn", models.SET_NULL, null=True, related_name="+")
     browser = models.CharField(max_length=FAMILY_LENGTH, blank=True)
@@ -66,14 +71,14 @@ class SignIn(models.Model):
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
         UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in that was denied"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins", db_index=False)
     created_at = models.DateTimeField(default=timezone.now)
     ip_address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     session_key = models.CharField(max_length=40, blank=True)
     # SHA-256 of the device cookie's id: the one the browser brought, and the one it was given instead.
     presented_token = models.CharField(max_length=64, blank=True)
-    issued_token = models.CharField(max_length=64, unique=True)
+    issued_token = models.CharField(max_length=64)
 
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="sign_ins")
     device_status = models.CharField(max_length=16, blank=True, choices=DeviceStatus.choices)
@@ -82,9 +87,14 @@ class SignIn(models.Model):
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 alpha-2")
     place = models.CharField(max_length=PLACE_LENGTH, blank=True)
+    emptied_at = models.DateTimeField(
+        null=True, help_text="it is so old that nothing is known of it any longer but its device and its cookies"
+    )
 
     class Meta:
         indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(emptied_at=None), name="sign_in_by_age"),
+            models.Index(fields=["created_at"], condition=models.Q(emptied_at__isnull=False), name="sign_in_emptied"),
             models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
             models.Index(fields=["user"], condition=models.Q(device=None), name="sign_in_undecided"),
             models.Index(
@@ -93,6 +103,8 @@ class SignIn(models.Model):
                 name="sign_in_by_presented_token",
             ),
         ]
+        # Not by the field's "unique", which has PostgreSQL keep another index, for texts that begin alike.
+        constraints = [models.UniqueConstraint(fields=["issued_token"], name="one_sign_in_a_cookie")]
 
     def __str__(self) -> str:
         return f"sign-in {self.pk}"
@@ -141,14 +153,19 @@ class SecurityEvent(models.Model):
         SESSION_ENDED = "session_ended", "session ended"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="security_events")
-    sign_in = models.ForeignKey(SignIn, models.CASCADE, null=True, related_name="security_events")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="security_events", db_index=False
+    )
+    sign_in = models.ForeignKey(SignIn, models.CASCADE, null=True, related_name="security_events", db_index=False)
     ip_address = models.GenericIPAddressField(null=True)
     details = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user")]
+        indexes = [
+            models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user"),
+            models.Index(fields=["created_at"], condition=models.Q(sign_in=None), name="security_event_of_no_sign_in"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["sign_in", "kind"], name="one_security_event_of_a_kind_a_sign_in"),
         ]

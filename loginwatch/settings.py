@@ -199,6 +199,9 @@ RISK_API_SECRET = env.webhook_secret(
     "RISK_API_SECRET", "whsec_aW5zZWN1cmUtc2VjcmV0LWZvci1kZWJ1Z2dpbmctb25seQ==" if DEBUG else None
 )
 RISK_API_TIMEOUT = env.seconds("RISK_API_TIMEOUT", default=5.0, least=0.1, most=20.0)
+# How long what is known of sign-ins is kept; 0 is for ever (accounts/retention.py).
+RETENTION_SIGN_INS_DAYS = env.whole("RETENTION_SIGN_INS_DAYS", default=366, least=0, most=36500)
+RETENTION_FAILED_SIGN_INS_DAYS = env.whole("RETENTION_FAILED_SIGN_INS_DAYS", default=366, least=0, most=36500)
 REDIS_URL = env.broker_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # --- Celery -----------------------------------------------------------------------------------------------
@@ -256,6 +259,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
+    "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},
 }
 # Seconds that handing a run to the broker may take inside a sign-in before it is left to recovery.
 PUBLISH_TIMEOUT = 0.1

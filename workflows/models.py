@@ -51,7 +51,8 @@ class Run(models.Model):
                 condition=models.Q(state__in=["queued", "running", "retrying"]),
                 name="run_unfinished_by_recover_at",
             ),
-            models.Index(fields=["id"], condition=models.Q(state="degraded"), name="run_degraded"),
+            models.Index(fields=["finished_at"], condition=models.Q(state="degraded"), name="run_degraded_lately"),
+            models.Index(fields=["id"], condition=models.Q(state="failed"), name="run_failed"),
         ]
 
     def __str__(self) -> str:
@@ -82,7 +83,8 @@ class Step(models.Model):
         SUCCEEDED = "succeeded", "succeeded"
         FAILED = "failed", "failed"
 
-    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    # Without an index of its own: the constraint's begins with it.
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)
     name = models.CharField(max_length=32, choices=Name.choices)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)

@@ -7,7 +7,7 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alerts, recovery, runs
+from workflows import alerts, recovery, retention, runs
 from workflows.result_backend import ResultBackend
 
 
@@ -35,3 +35,9 @@ def deliver_notices() -> int:
 @shared_task(ignore_result=True, soft_time_limit=40, time_limit=45)
 def tell_operators() -> int:
     return alerts.tell_operators()
+
+
+# Often and for a moment: behind it in the queue waits what keeps the site going.
+@shared_task(ignore_result=True)
+def prune() -> int:
+    return retention.delete_due(seconds=5).total()

@@ -28,12 +28,14 @@ from django_celery_results.backends.database import DatabaseBackend, trigger_cal
 from django_celery_results.models import ChordCounter  # type: ignore[attr-defined]  # stubs lag
 from kombu.exceptions import OperationalError as BrokerError
 
-from workflows import chords, points, result_rows
+from workflows import chords, points, result_rows, retention
 from workflows.chords import Ended
 from workflows.models import Chord
 
 logger = logging.getLogger(__name__)
 
+# Less than the task's time limit (CELERY_TASK_ANNOTATIONS); what is left, the next call deletes.
+CLEANUP_SECONDS = 300.0
 DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 # What keeps a body from being published now, and may not in a minute: broker or database away, the task's time is up.
 NOT_NOW = (BrokerError, *DATABASE_IS_AWAY, BackendError, SoftTimeLimitExceeded)
@@ -181,10 +183,15 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
             return header.join(timeout=self.app.conf.result_chord_join_timeout, propagate=True)
 
     def cleanup(self) -> None:
-        """Called by Celery once a day: delete what has expired, chords too, and the stock backend's counters."""
-        super().cleanup()
+        """Called by Celery once a day: delete what has expired, chords too, and the stock backend's counters.
+
+        Results go by small batches, as ``prune`` deletes them all day; the stock backend's one statement would lock
+        millions of rows.
+        """
         if self.expires:
-            Chord.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=self.expires)).delete()
+            expired = timezone.now() - timedelta(seconds=self.expires)
+            retention.delete_expired_results(expired, CLEANUP_SECONDS)
+            Chord.objects.filter(created_at__lt=expired).delete()
             ChordCounter.objects.all().delete()
 
 

@@ -20,6 +20,8 @@ from workflows.models import Alert, Run, Step
 UNPUBLISHED = timedelta(seconds=10)
 # How long a published run may stand still, once its message has left the queue, before recovery publishes it again.
 STALLED = timedelta(seconds=20)
+# A notice goes out within a day (notices.DELIVER_WITHIN) or never.
+MENDED_WITHIN = timedelta(days=2)
 
 
 def create_run(sign_in: SignIn) -> Run:
@@ -107,20 +109,29 @@ def fail_run(run_id: UUID) -> None:
 
 def mend_degraded_runs() -> int:
     """Runs whose notice has gone out since are ``succeeded``; returns how many."""
-    mended = Run.objects.filter(state=Run.State.DEGRADED, sign_in__notice__state=Notice.State.SENT)
-    return mended.update(state=Run.State.SUCCEEDED)
+    lately = Run.objects.filter(state=Run.State.DEGRADED, finished_at__gte=timezone.now() - MENDED_WITHIN)
+    return lately.filter(sign_in__notice__state=Notice.State.SENT).update(state=Run.State.SUCCEEDED)
 
 
 def reopen_failed_runs() -> int:
     """Have recovery go on with every failed run from the step that failed; returns how many."""
+    reopened = 0
+    while batch := _reopen_some():
+        reopened += batch
+    return reopened
+
+
+@transaction.atomic
+def _reopen_some(most: int = 1000) -> int:
     failed = Run.objects.filter(state=Run.State.FAILED)
-    with transaction.atomic():
-        Step.objects.filter(run__in=failed, state=Step.State.FAILED).update(
-            state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
-        )
-        return failed.update(
-            state=Run.State.QUEUED, finished_at=None, published_at=None, stalls=0, recover_at=timezone.now()
-        )
+    # The runs first: retention locks in this order, too.
+    locked = list(failed.select_for_update().values_list("pk", flat=True)[:most])
+    Step.objects.filter(run__in=locked, state=Step.State.FAILED).update(
+        state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
+    )
+    return Run.objects.filter(pk__in=locked).update(
+        state=Run.State.QUEUED, finished_at=None, published_at=None, stalls=0, recover_at=timezone.now()
+    )
 
 
 def _unfinished() -> QuerySet[Run]:

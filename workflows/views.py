@@ -25,7 +25,9 @@ RECENT_SIGN_INS = 20
 @login_required
 def security(request: HttpRequest) -> HttpResponse:
     """Where a sign-in lands: this sign-in with its run, and the recent ones below."""
-    sign_ins = list(_sign_ins_of(request)[:RECENT_SIGN_INS])
+    # Of one that was emptied (accounts/retention.py) nothing is left to show. Only the oldest are: to ask the database
+    # for others would lead it to another index.
+    sign_ins = [sign_in for sign_in in _sign_ins_of(request)[:RECENT_SIGN_INS] if not sign_in.emptied_at]
     current = _current_sign_in(request, sign_ins)
     run = _readable_runs(request).filter(sign_in=current).first() if current else None
     context = {"current": current, "run": run, "sign_ins": sign_ins}
@@ -80,4 +82,7 @@ def _current_sign_in(request: HttpRequest, recent: list[SignIn]) -> SignIn | Non
     current = request.session.get(SESSION_KEY)
     if current is None:
         return recent[0] if recent else None
-    return next((s for s in recent if s.pk == current), None) or _sign_ins_of(request).filter(pk=current).first()
+    return (
+        next((s for s in recent if s.pk == current), None)
+        or _sign_ins_of(request).filter(pk=current, emptied_at=None).first()
+    )

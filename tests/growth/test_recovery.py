@@ -1,0 +1,138 @@
+"""What beat has done again and again touches what there is to do, and not what has been done."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import Notice, SignIn
+from tests.growth.plans import Statement, assert_touched, explained
+from workflows import alerts, backlog, periodic, publishing, runs
+from workflows.backlog import Look
+from workflows.models import Alert, Chord, Run, Step
+
+LONG_AGO = timedelta(minutes=5)
+# Of these half stand still, and one each is held by a worker, waits to be tried again, and has failed.
+UNFINISHED = 30
+
+pytestmark = pytest.mark.usefixtures("site")
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, its queue is empty, and it takes what it is given."""
+
+    def take(run_ids: Collection[UUID]) -> list[UUID]:
+        runs.mark_published(run_ids)
+        return list(run_ids)
+
+    monkeypatch.setattr(backlog, "look", lambda: Look(head=timezone.now(), lost=False))
+    monkeypatch.setattr(publishing, "publish_all", take)
+
+
+@pytest.fixture
+def unfinished(site: None) -> list[Run]:
+    made = [make_run(number + 1) for number in range(UNFINISHED)]
+    still = [run.pk for run in made[: UNFINISHED // 2]]
+    then = timezone.now() - LONG_AGO
+    Run.objects.filter(pk__in=still).update(published=1, published_at=then, recover_at=then)
+    held, retrying, failed, *_ = made
+    Step.objects.filter(run=held).update(state=Step.State.RUNNING, leased_until=timezone.now() + LONG_AGO)
+    runs.mark_retrying(retrying.pk, timezone.now() + LONG_AGO)
+    runs.fail_run(failed.pk)
+    return made
+
+
+def make_run(user: int) -> Run:
+    return runs.create_run(SignIn.objects.create(user_id=user, issued_token=secrets.token_hex()))
+
+
+def assert_little_was_touched(statements: list[Statement]) -> None:
+    """A few rows of each unfinished run at most, and no other."""
+    assert_touched(statements, rows=10 * UNFINISHED, buffers=50 * UNFINISHED)
+
+
+@pytest.mark.usefixtures("broker")
+def test_recovery_with_nothing_to_do() -> None:
+    with explained() as statements:
+        assert periodic.recover() == 0
+
+    assert_touched(statements, rows=5, buffers=50)
+
+
+@pytest.mark.usefixtures("broker", "unfinished")
+def test_recovery() -> None:
+    with explained() as statements:
+        assert periodic.recover() == UNFINISHED // 2 - 3
+
+    assert_little_was_touched(statements)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_what_a_lost_broker_held() -> None:
+    with explained() as statements:
+        assert runs.mark_lost(timezone.now()) == UNFINISHED // 2 - 2
+
+    assert_little_was_touched(statements)
+
+
+def test_an_interrupted_run(unfinished: list[Run]) -> None:
+    with explained() as statements:
+        runs.mark_interrupted(unfinished[3].pk)
+
+    assert_little_was_touched(statements)
+
+
+def test_chords_that_are_due() -> None:
+    Chord.objects.filter(pk__lte=3).update(publish_at=timezone.now() + LONG_AGO)
+
+    with explained() as statements:
+        assert periodic.publish_due_chords() == 0
+
+    assert_touched(statements, rows=5, buffers=50)
+
+
+def test_notices_that_are_due() -> None:
+    later = timezone.now() - LONG_AGO
+    Notice.objects.filter(pk__lte=3).update(state=Notice.State.HANDED_OVER, next_attempt_at=later, created_at=later)
+
+    with explained() as statements:
+        assert periodic.deliver_notices() == 3
+
+    assert len(mail.outbox) == 3
+    assert_touched(statements, rows=30, buffers=200)
+
+
+def test_alerts_that_are_told(unfinished: list[Run], settings: Settings) -> None:
+    settings.OPERATOR_EMAILS = ["ops@example.com"]
+    alerts.raise_alert(Alert.Kind.RUN_FAILED, "another", unfinished[0].pk)
+
+    with explained() as statements:
+        assert periodic.tell_operators() == 2
+
+    assert_touched(statements, rows=10, buffers=100)
+
+
+def test_failed_runs_that_are_gone_on_with(unfinished: list[Run]) -> None:
+    with explained() as statements:
+        assert runs.reopen_failed_runs() == 1
+
+    assert_little_was_touched(statements)
+
+
+def test_runs_whose_mail_was_given_up_long_ago() -> None:
+    given_up = Notice.objects.filter(pk__lte=2000)
+    given_up.update(state=Notice.State.GIVEN_UP)
+    Run.objects.filter(sign_in__notice__in=given_up).update(state=Run.State.DEGRADED)
+
+    with explained() as statements:
+        assert periodic.deliver_notices() == 0
+
+    assert_little_was_touched(statements)

@@ -1,0 +1,116 @@
+"""Deleting what is kept no longer: a batch a transaction, the oldest first, for a while; the next call goes on.
+
+A sign-in goes with its run and steps, but not before the run has ended. The rest is in accounts/retention.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.utils import timezone
+from django_celery_results.models import GroupResult, TaskResult
+
+from accounts import retention
+from accounts.models import SignIn
+from workflows.models import Alert, Run, Step
+
+# Sign-ins that one transaction takes up, each with some ten rows of other tables: it lasts well under 100 ms.
+BATCH = 100
+RESULTS: tuple[type[Model], ...] = (TaskResult, GroupResult)
+
+Deleted = Counter[str]
+Batch = Callable[[], Deleted]
+
+
+def delete_due(seconds: float) -> Deleted:
+    """Delete what is due, for ``seconds`` and a batch at most; returns how many rows, by table."""
+    simple = (partial(_delete_oldest, due) for due in SIMPLE)
+    return _in_turn([_forget_sign_ins, _delete_emptied_sign_ins, *simple], seconds)
+
+
+def count_due() -> Deleted:
+    """What ``delete_due`` would delete if it had the time, but for devices. It looks at each row of it."""
+    sign_ins = _due_sign_ins()
+    runs = Run.objects.filter(sign_in__in=sign_ins.values("pk"))
+    theirs = [runs, Step.objects.filter(run__in=runs), Alert.objects.filter(run__in=runs)]
+    return retention.count(sign_ins) + retention.sum_of([*theirs, *(due() for due in SIMPLE)])
+
+
+def delete_expired_results(before: datetime, seconds: float) -> int:
+    """Delete the results that Celery stored before that moment, for ``seconds`` and a batch; returns how many."""
+    kinds = (partial(_delete_oldest, partial(_results_before, before, model)) for model in RESULTS)
+    return _in_turn(kinds, seconds).total()
+
+
+def _in_turn(batches: Iterable[Batch], seconds: float) -> Deleted:
+    """Of each kind a batch in turn, so that none waits for another's backlog, until nothing is left or time is up."""
+    until = time.monotonic() + seconds
+    deleted = Deleted()
+    left = list(batches)
+    while left:
+        for batch in list(left):
+            done = batch()
+            deleted += done
+            if not done:
+                left.remove(batch)
+            if time.monotonic() > until:
+                return deleted
+    return deleted
+
+
+@transaction.atomic
+def _forget_sign_ins() -> Deleted:
+    sign_ins = set(retention.take(_due_sign_ins(), BATCH))
+    # A failed run may be reopened at this very moment. From here on it waits.
+    runs = Run.objects.select_for_update().filter(sign_in__in=sign_ins)
+    states = runs.values_list("sign_in", "state")
+    sign_ins -= {sign_in for sign_in, state in states if state in Run.UNFINISHED}
+    return retention.delete(Run.objects.filter(sign_in__in=sign_ins)) + retention.forget(sign_ins)
+
+
+@transaction.atomic
+def _delete_emptied_sign_ins() -> Deleted:
+    return retention.delete_rows(retention.take(retention.due_emptied_sign_ins(), BATCH))
+
+
+def _delete_oldest(due: Callable[[], QuerySet[Any]]) -> Deleted:
+    return retention.delete_oldest(due())
+
+
+def _due_sign_ins() -> QuerySet[SignIn]:
+    unfinished = Run.objects.filter(sign_in=OuterRef("pk"), state__in=Run.UNFINISHED)
+    return retention.due_sign_ins().filter(~Exists(unfinished))
+
+
+def _due_alerts() -> QuerySet[Alert]:
+    """Those of no run, once the operators were told; the others go with their run."""
+    return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, Alert.objects.filter(run=None), by="told_at")
+
+
+def _expired_results(model: type[Model]) -> QuerySet[Any]:
+    """None where they never expire."""
+    expires: int | None = settings.CELERY_RESULT_EXPIRES
+    if not expires:
+        return model._default_manager.none()
+    return _results_before(timezone.now() - timedelta(seconds=expires), model)
+
+
+def _results_before(moment: datetime, model: type[Model]) -> QuerySet[Any]:
+    return model._default_manager.filter(date_done__lt=moment).order_by("date_done")
+
+
+# Rows on which nothing hangs.
+SIMPLE: tuple[Callable[[], QuerySet[Any]], ...] = (
+    retention.due_failures,
+    retention.due_sessions,
+    _due_alerts,
+    *(partial(_expired_results, model) for model in RESULTS),
+)
