@@ -13,12 +13,18 @@ from django.http import HttpRequest, HttpResponse
 from accounts.devices import untrust_devices
 from accounts.forms import AdminSignInForm
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+from accounts.paging import BoundedPaginator
 from accounts.sign_ins import follow_session
 
 admin.site.login_form = AdminSignInForm
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
+    # The newest first, by an index that is there.
+    ordering: tuple[str, ...] = ("-pk",)
+    paginator = BoundedPaginator
+    show_full_result_count = False
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -35,6 +41,8 @@ class UserAdmin(DjangoUserAdmin):
     add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
     ordering = ("email",)
+    paginator = BoundedPaginator
+    show_full_result_count = False
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Another person's password is set when the account is in wrong hands: like a reset, it ends all trust."""
@@ -58,7 +66,6 @@ class UserAdmin(DjangoUserAdmin):
 @admin.register(Device)
 class DeviceAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "user", "network", "first_seen_at", "last_seen_at", "untrusted_at")
-    ordering = ("-last_seen_at",)
     list_select_related = ("user",)
     search_fields = ("user__email",)
 
@@ -67,7 +74,6 @@ class DeviceAdmin(ReadOnlyAdmin):
 class SignInAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "ip_address", "place", "device_name", "device_status", "verdict")
     list_filter = ("device_status", "verdict__decision")
-    ordering = ("-created_at",)
     list_select_related = ("user", "verdict")
     search_fields = ("user__email", "ip_address")
     # A session key opens its session to who reads it.
@@ -80,7 +86,6 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = ("state",)
     list_select_related = ("sign_in__user",)
     search_fields = ("sign_in__user__email",)
-    ordering = ("-created_at",)
 
     @admin.display(ordering="sign_in__user")
     def user(self, notice: Notice) -> User:
@@ -90,7 +95,6 @@ class NoticeAdmin(ReadOnlyAdmin):
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "user", "ip_address", "details")
-    ordering = ("-created_at",)
     list_filter = ("kind",)
     list_select_related = ("user",)
     search_fields = ("user__email", "ip_address")
@@ -102,7 +106,6 @@ class VerdictAdmin(ReadOnlyAdmin):
     list_filter = ("decision", "action")
     list_select_related = ("sign_in__user",)
     search_fields = ("sign_in__user__email",)
-    ordering = ("-created_at",)
 
     @admin.display(ordering="sign_in__user")
     def user(self, verdict: Verdict) -> User:

@@ -19,20 +19,21 @@ def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
     """Store the verdict and do what it asks for, once. Call it inside a transaction.
 
     ``assessment`` is the risk service's answer: id, score, level, decision, reasons. Where
-    LOGINWATCH_ENFORCE is "report", operators are told and nobody is signed out.
+    LOGINWATCH_ENFORCE is "report", operators are told and nobody is signed out. Raises IntegrityError where somebody
+    else does so at the same time.
     """
-    verdict, created = Verdict.objects.get_or_create(
+    if verdict := Verdict.objects.filter(sign_in=sign_in).first():
+        return verdict
+    verdict = Verdict.objects.create(
         sign_in=sign_in,
-        defaults={
-            "assessment_id": assessment["id"],
-            "score": assessment["score"],
-            "level": assessment["level"],
-            "decision": assessment["decision"],
-            "reasons": assessment["reasons"],
-            "action": _action_for(assessment["decision"]),
-        },
+        assessment_id=assessment["id"],
+        score=assessment["score"],
+        level=assessment["level"],
+        decision=assessment["decision"],
+        reasons=assessment["reasons"],
+        action=_action_for(assessment["decision"]),
     )
-    if created and verdict.action != Verdict.Action.NOTHING:
+    if verdict.action != Verdict.Action.NOTHING:
         _act(sign_in, verdict)
     return verdict
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery import states
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -33,7 +35,8 @@ class RunAdmin(ReadOnlyAdmin):
     list_display_links = ("created_at", "id")
     list_filter = ("state", "kind")
     list_select_related = ("sign_in__user",)
-    ordering = ("-created_at",)
+    # Newest first: their own keys are in no order.
+    ordering = ("-sign_in",)
     search_fields = ("id", "sign_in__user__email")
     inlines = (StepInline,)
 
@@ -48,7 +51,6 @@ class AlertAdmin(ReadOnlyAdmin):
     list_filter = ("kind", ("told_at", admin.EmptyFieldListFilter))
     list_select_related = ("run",)
     search_fields = ("run__id", "text")
-    ordering = ("-pk",)
 
     @admin.display(description="run")
     def run_page(self, alert: Alert) -> SafeString | None:
@@ -59,13 +61,35 @@ class AlertAdmin(ReadOnlyAdmin):
         return headline(alert.text)
 
 
+# Django's own filters would look in all rows for the values that there are.
+class StepFilter(admin.SimpleListFilter):
+    title = "step"
+    parameter_name = "step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return Step.Name.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(task_name=f"workflows.tasks.{self.value()}") if self.value() else queryset
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(state, state) for state in sorted(states.ALL_STATES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 class ResultAdmin(ReadOnlyAdmin):
     """Celery's results are what workers wrote: evidence, too."""
 
     search_fields = ("task_id",)
     list_display = ("date_done", "task_name", "status", "task_id")
-    list_filter = ("status", "task_name")
-    ordering = ("-date_done",)
+    list_filter = (StateFilter, StepFilter)
 
 
 for result in (TaskResult, GroupResult):
