@@ -9,18 +9,19 @@ from typing import Any
 
 from celery import states
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django_celery_results.models import TaskResult
 
 from workflows import sql
 
 TABLE = TaskResult._meta.db_table
+FEW = 4
 
 
 def upsert(row: dict[str, Any]) -> None:
     """Write a task's result, given by its fields. Success is final: a late copy of the task does not overwrite it."""
-    values = sql.prepared(TaskResult, row)
     with connection.cursor() as cursor:
-        cursor.execute(_upserting(tuple(values)), [*values.values(), states.SUCCESS])
+        sql.run(cursor, _upserting(tuple(row)), sql.in_database_form(TaskResult, row))
 
 
 @functools.cache
@@ -28,16 +29,18 @@ def _upserting(columns: tuple[str, ...]) -> str:
     """A field of this table and its column are named alike."""
     changed = [f"{column} = excluded.{column}" for column in columns if column not in ("task_id", "date_created")]
     return (
-        f"INSERT INTO {TABLE} ({', '.join(columns)}) VALUES ({_places(columns)}) "  # noqa: S608  names
-        f"ON CONFLICT (task_id) DO UPDATE SET {', '.join(changed)} WHERE {TABLE}.status <> %s"
+        f"INSERT INTO {TABLE} ({', '.join(columns)}) "  # noqa: S608  names
+        f"VALUES ({', '.join(f'%({column})s' for column in columns)}) "
+        f"ON CONFLICT (task_id) DO UPDATE SET {', '.join(changed)} WHERE {TABLE}.status <> '{states.SUCCESS}'"
     )
 
 
 def states_of(task_ids: Collection[str]) -> Counter[str]:
     """How many of these tasks' results are in each state; of tasks that have none yet nothing is counted."""
-    statement = f"SELECT status, COUNT(*) FROM {TABLE} WHERE task_id IN ({_places(task_ids)}) GROUP BY status"  # noqa: S608
+    values = _numbered(task_ids)
+    statement = f"SELECT status, COUNT(*) FROM {TABLE} WHERE task_id IN ({_places(values)}) GROUP BY status"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(statement, list(task_ids))
+        _run(cursor, statement, values)
         return Counter(dict(cursor.fetchall()))
 
 
@@ -47,14 +50,27 @@ def has_ended(task_id: str) -> bool:
 
 def reopen_failed(task_ids: Collection[str]) -> None:
     """Tasks that are published again under their ids: what an earlier copy failed with is not their end."""
-    failures = states.READY_STATES - {states.SUCCESS}
+    values = _numbered(task_ids)
+    failures = ", ".join(f"'{state}'" for state in sorted(states.READY_STATES - {states.SUCCESS}))
     statement = (
-        f"UPDATE {TABLE} SET status = %s "  # noqa: S608  names
-        f"WHERE task_id IN ({_places(task_ids)}) AND status IN ({_places(failures)})"
+        f"UPDATE {TABLE} SET status = '{states.PENDING}' "  # noqa: S608  names
+        f"WHERE task_id IN ({_places(values)}) AND status IN ({failures})"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [states.PENDING, *task_ids, *failures])
+        _run(cursor, statement, values)
 
 
-def _places(values: Collection[str]) -> str:
-    return ", ".join(["%s"] * len(values))
+def _run(cursor: CursorWrapper, statement: str, values: dict[str, str]) -> None:
+    """A group of two comes with each sign-in; one of a thousand is not worth being prepared."""
+    if len(values) <= FEW:
+        sql.run(cursor, statement, values)
+    else:
+        cursor.execute(statement, values)
+
+
+def _numbered(task_ids: Collection[str]) -> dict[str, str]:
+    return {f"id{number}": task_id for number, task_id in enumerate(task_ids)}
+
+
+def _places(values: dict[str, str]) -> str:
+    return ", ".join(f"%({name})s" for name in values)

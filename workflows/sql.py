@@ -2,37 +2,75 @@
 
 That takes it 0.3 to 0.7 ms, several times what the database needs to answer (docs/performance.md). Values are given by
 the names of a model's fields, in the form that Django has them; both databases understand the statements.
+
+PostgreSQL plans a statement each time, too, which takes it longer than to carry it out. So each connection has them
+prepared, except where DISABLE_SERVER_SIDE_CURSORS says that a pooler hands its connections around.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
-M = TypeVar("M", bound=Model)
 Fields = Sequence["Field[Any, Any]"]
+PLACE = re.compile(r"%\((\w+)\)s")
 
 
 def execute(statement: str, model: type[Model], **values: Any) -> int:
     """Run a statement in which ``%(name)s`` stands for a value of the ``model``'s field; returns the rows affected."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, prepared(model, values))
+        run(cursor, statement, in_database_form(model, values))
         return int(cursor.rowcount)
 
 
 def fetch(statement: str, model: type[Model], **values: Any) -> tuple[Any, ...] | None:
     """The first row of what a statement returns, if there is one."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, prepared(model, values))
+        run(cursor, statement, in_database_form(model, values))
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row
 
 
-def prepared(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
+def run(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> None:
+    """Run a statement in which ``%(name)s`` stands for a value, of those that come again and again."""
+    if connection.vendor != "postgresql" or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        cursor.execute(statement, values)
+        return
+    name, preparing, executing = _prepared_form(statement)
+    known = _known_to(connection)
+    if name not in known:
+        cursor.execute(preparing)
+        known.add(name)
+    cursor.execute(executing, values)
+
+
+@functools.cache
+def _prepared_form(statement: str) -> tuple[str, str, str]:
+    """The statement's name, the one that prepares it, and the one that executes it."""
+    names = list(dict.fromkeys(PLACE.findall(statement)))
+    name = f"workflows_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
+    numbered = PLACE.sub(lambda place: f"${names.index(place[1]) + 1}", statement)
+    arguments = f"({', '.join(f'%({each})s' for each in names)})" if names else ""
+    return name, f"PREPARE {name} AS {numbered}", f"EXECUTE {name} {arguments}"
+
+
+def _known_to(wrapper: Any) -> set[str]:
+    """The names of the statements that the connection to the server has prepared; a new one knows none."""
+    owner, known = getattr(wrapper, "prepared_by_workflows", (None, set[str]()))
+    if owner is not wrapper.connection:
+        known = set()
+        wrapper.prepared_by_workflows = (wrapper.connection, known)
+    return known
+
+
+def in_database_form(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
     """Values of the model's fields as the database's driver takes them."""
     field = model._meta.get_field
     return {name: field(name).get_db_prep_save(value, connection) for name, value in values.items()}  # type: ignore[union-attr]
