@@ -29,7 +29,7 @@ reset: $(INSTALLED) ## forget everything the demo keeps (var/), unless it runs
 
 .PHONY: clean
 clean: ## remove .venv and caches; var/ stays
-	rm -rf $(VENV) staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): export CHECKOUT = $(CURDIR)
@@ -64,8 +64,24 @@ format: $(INSTALLED) ## format the code and sort its imports
 	$(VENV)/bin/ruff format
 
 .PHONY: bench
-bench: $(INSTALLED) ## time from sign-in to finished run, into docs/performance.md
-	@$(VENV)/bin/python -m benchmarks.sign_ins
+bench: bench-throughput bench-sign-ins ## how fast it is, alone and against peers, into docs/performance.md
+
+.PHONY: bench-throughput
+bench-throughput: $(VENV)-bench/installed ## workflows a second, against other task queues
+	@$(VENV)-bench/bin/python -m benchmarks.throughput --write $(BENCH)
+
+.PHONY: bench-sign-ins
+bench-sign-ins: $(INSTALLED) ## a sign-in, its verdict, memory and idleness
+	@$(VENV)/bin/python -m benchmarks.sign_ins $(BENCH)
+
+.PHONY: bench-growth
+bench-growth: $(INSTALLED) ## what everything costs with 10 million sign-ins, into docs/scale.md; SIGN_INS=1000000: with fewer
+	@$(VENV)/bin/python -m benchmarks.growth --sign-ins $(or $(SIGN_INS),10000000)
+
+$(VENV)-bench/installed: requirements.txt requirements-dev.txt requirements-bench.txt
+	@"$(PYTHON)" -m venv --clear $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
 
 .PHONY: bench-ledger
 bench-ledger: $(INSTALLED) ## what a ledger costs, by the way it is kept, into docs/performance.md

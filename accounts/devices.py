@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
-from django.db import transaction
-from django.db.models import Exists, QuerySet
+from django.db import connection, transaction
+from django.db.models import BigIntegerField
 from django.utils import timezone
 
+from accounts import sql
 from accounts.clients import Families, families_of, network_of
 from accounts.models import Device, SignIn, User
 from accounts.places import place_of
@@ -31,13 +33,21 @@ class Decision:
     device: Device | None = None
 
 
+@dataclass(frozen=True)
+class Cookie:
+    """``device``: whose it is. ``was_used_before``: it was brought to a sign-in some time ago."""
+
+    device: Device
+    was_used_before: bool
+
+
 def recognise_device(sign_in: SignIn) -> SignIn:
     """Decide which device a sign-in came from, and store that with its reason and place on the sign-in.
 
     Call it inside a transaction. One that is decided already is returned as it is. Workers may take sign-ins in
     any order, so the person's earlier ones are decided first: they made the device, or issued the cookie.
     """
-    decided = _recognise_undecided(sign_in.user_id, SignIn.objects.filter(pk__lte=sign_in.pk))
+    decided = _recognise_undecided(sign_in.user_id, up_to=sign_in.pk)
     if decided and decided[-1].pk == sign_in.pk:
         return decided[-1]
     sign_in.refresh_from_db()
@@ -47,7 +57,7 @@ def recognise_device(sign_in: SignIn) -> SignIn:
 def untrust_devices(user: User) -> None:
     """End the trust in every device of ``user``, those of undecided sign-ins too; the rows stay, for their names."""
     with transaction.atomic():
-        _recognise_undecided(user.pk, SignIn.objects.all())
+        _recognise_undecided(user.pk, up_to=BigIntegerField.MAX_BIGINT)
         Device.objects.filter(user=user).update(untrusted_at=timezone.now())
 
 
@@ -56,13 +66,22 @@ def untrust_device(device: Device) -> None:
     Device.objects.filter(pk=device.pk).update(untrusted_at=timezone.now())
 
 
-def _recognise_undecided(user_id: int, sign_ins: QuerySet[SignIn]) -> list[SignIn]:
-    """Decide those of ``sign_ins`` that the person has undecided, oldest first; returns them.
+def _recognise_undecided(user_id: int, *, up_to: int) -> list[SignIn]:
+    """Decide the person's undecided sign-ins up to that id, oldest first; returns them.
 
     The person's row is locked, so that nobody else decides them at the same time.
     """
-    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=user_id)
-    undecided = list(sign_ins.filter(user=user_id, device=None, device_status="").order_by("pk"))
+    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_no_key_update else ""
+    if sql.fetch(f"SELECT id FROM accounts_user WHERE id = %(id)s{lock}", User, id=user_id) is None:  # noqa: S608
+        raise User.DoesNotExist(f"there is no user {user_id}")
+    rows = sql.fetch_all(
+        f"SELECT {sql.columns(SignIn, 'i')} FROM accounts_signin i "  # noqa: S608  names
+        "WHERE user_id = %(user)s AND device_id IS NULL AND device_status = '' AND id <= %(id)s ORDER BY id",
+        SignIn,
+        user=user_id,
+        id=up_to,
+    )
+    undecided = [cast(SignIn, sql.read(row, SignIn)[0]) for row in rows]
     for sign_in in undecided:
         _recognise(sign_in)
     return undecided
@@ -79,12 +98,18 @@ def _recognise(sign_in: SignIn) -> None:
     sign_in.device_reason = decision.reason
     sign_in.browser, sign_in.os = families.browser, families.os
     sign_in.country, sign_in.place = place.country, place.name
-    sign_in.save(update_fields=["device", "device_status", "device_reason", "browser", "os", "country", "place"])
+    found_out = ("device_id", "device_status", "device_reason", "browser", "os", "country", "place")
+    sql.execute(
+        f"UPDATE accounts_signin SET {', '.join(f'{name} = %({name})s' for name in found_out)} WHERE id = %(id)s",  # noqa: S608
+        SignIn,
+        id=sign_in.pk,
+        **{name: getattr(sign_in, name) for name in found_out},
+    )
 
 
 def _decide(sign_in: SignIn, families: Families) -> Decision:
-    if (issuer := _issuer_of_cookie(sign_in)) and issuer.device:
-        return _decide_by_cookie(sign_in, families, issuer, issuer.device)
+    if cookie := _cookie_of(sign_in):
+        return _decide_by_cookie(families, cookie)
     if device := _lookalike(sign_in, families):
         return Decision(Status.PROBABLY_KNOWN, Reason.SAME_NETWORK, device)
     if not Device.objects.filter(user=sign_in.user_id).exists():
@@ -92,8 +117,9 @@ def _decide(sign_in: SignIn, families: Families) -> Decision:
     return Decision(Status.NEW, Reason.NO_MATCH)
 
 
-def _decide_by_cookie(sign_in: SignIn, families: Families, issuer: SignIn, device: Device) -> Decision:
-    if issuer.cookie_was_used:  # type: ignore[attr-defined]  # _issuer_of_cookie adds it
+def _decide_by_cookie(families: Families, cookie: Cookie) -> Decision:
+    device = cookie.device
+    if cookie.was_used_before:
         return Decision(Status.NEW, Reason.TOKEN_REPLAYED)
     if families.os and device.os and families.os != device.os:
         return Decision(Status.NEW, Reason.OS_CHANGED)
@@ -102,17 +128,22 @@ def _decide_by_cookie(sign_in: SignIn, families: Families, issuer: SignIn, devic
     return Decision(Status.KNOWN, Reason.COOKIE, device)
 
 
-def _issuer_of_cookie(sign_in: SignIn) -> SignIn | None:
-    """The sign-in that gave the browser the cookie which it brought to this one."""
+def _cookie_of(sign_in: SignIn) -> Cookie | None:
+    """The cookie that the browser brought, where one of the person's sign-ins gave it to a device."""
     if not sign_in.presented_token:
         return None
-    earlier = SignIn.objects.filter(
+    row = sql.fetch(
+        f"SELECT {sql.columns(Device, 'd')}, EXISTS (SELECT 1 FROM accounts_signin e WHERE e.user_id = %(user)s "  # noqa: S608
+        # The second condition is that of the index, which a prepared statement has to be told.
+        "AND e.presented_token = %(presented_token)s AND e.presented_token <> '' AND e.created_at < %(created_at)s) "
+        "FROM accounts_signin i JOIN accounts_device d ON d.id = i.device_id "
+        "WHERE i.issued_token = %(presented_token)s AND i.user_id = %(user)s",
+        SignIn,
         user=sign_in.user_id,
         presented_token=sign_in.presented_token,
-        created_at__lt=sign_in.created_at - SAME_MOMENT,
+        created_at=sign_in.created_at - SAME_MOMENT,
     )
-    issuers = SignIn.objects.filter(user=sign_in.user_id, issued_token=sign_in.presented_token)
-    return issuers.select_related("device").annotate(cookie_was_used=Exists(earlier)).first()
+    return Cookie(cast(Device, sql.read(row, Device)[0]), bool(row[-1])) if row else None
 
 
 def _lookalike(sign_in: SignIn, families: Families) -> Device | None:
@@ -148,8 +179,13 @@ def _new_device(sign_in: SignIn, families: Families) -> Device:
 
 def _touch(device: Device, sign_in: SignIn) -> None:
     """Note where the device was seen last; a sign-in that is decided late does not turn time back."""
-    Device.objects.filter(pk=device.pk, last_seen_at__lte=sign_in.created_at).update(
-        network=network_of(sign_in.ip_address), last_seen_at=sign_in.created_at
+    sql.execute(
+        "UPDATE accounts_device SET network = %(network)s, last_seen_at = %(last_seen_at)s "
+        "WHERE id = %(id)s AND last_seen_at <= %(last_seen_at)s",
+        Device,
+        id=device.pk,
+        network=network_of(sign_in.ip_address),
+        last_seen_at=sign_in.created_at,
     )
     if device.untrusted_at:
         Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+from django.utils import timezone
+
+from accounts import sql
 from accounts.models import SecurityEvent, SignIn
 
 # Failures this old still belong to the same attempt at an account.
@@ -13,22 +16,30 @@ FAILURES_WINDOW = timedelta(hours=1)
 
 def record_event(sign_in: SignIn, kind: SecurityEvent.Kind, details: dict[str, Any]) -> int:
     """Write the event of this kind for this sign-in, once however often this is called; returns its id."""
-    event = SecurityEvent(
-        sign_in=sign_in, kind=kind, user_id=sign_in.user_id, ip_address=sign_in.ip_address, details=details
+    row = sql.fetch(
+        "INSERT INTO accounts_securityevent (kind, user_id, sign_in_id, ip_address, details, created_at) "
+        "VALUES (%(kind)s, %(user)s, %(sign_in)s, %(ip_address)s, %(details)s, %(created_at)s) "
+        # One that is there already stays as it is: it is "updated" by what it says, for its id.
+        "ON CONFLICT (sign_in_id, kind) DO UPDATE SET kind = excluded.kind RETURNING id",
+        SecurityEvent,
+        kind=kind,
+        user=sign_in.user_id,
+        sign_in=sign_in.pk,
+        ip_address=sign_in.ip_address,
+        details=details,
+        created_at=timezone.now(),
     )
-    # One statement. An event that is there already stays as it is: it is "updated" by what it says, for its key.
-    one_a_sign_in = ["sign_in", "kind"]
-    SecurityEvent.objects.bulk_create(
-        [event], update_conflicts=True, unique_fields=one_a_sign_in, update_fields=["kind"]
-    )
-    return event.pk
+    return int(cast(tuple[int], row)[0])
 
 
 def count_failures_before(user_id: int, moment: datetime) -> int:
     """How many sign-ins to this account failed in the hour before ``moment``."""
-    return SecurityEvent.objects.filter(
-        user_id=user_id,
-        kind=SecurityEvent.Kind.SIGN_IN_FAILED,
-        created_at__gte=moment - FAILURES_WINDOW,
-        created_at__lte=moment,
-    ).count()
+    row = sql.fetch(
+        "SELECT COUNT(*) FROM accounts_securityevent WHERE user_id = %(user)s AND kind = 'sign_in_failed' "
+        "AND created_at >= %(created_at__from)s AND created_at <= %(created_at__to)s",
+        SecurityEvent,
+        user=user_id,
+        created_at__from=moment - FAILURES_WINDOW,
+        created_at__to=moment,
+    )
+    return int(cast(tuple[int], row)[0])

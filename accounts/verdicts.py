@@ -9,22 +9,21 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
-from accounts import devices, security_log
+from accounts import devices, security_log, sql
 from accounts.models import SecurityEvent, SignIn, Verdict
 
 logger = logging.getLogger(__name__)
+
+VERDICT = ("assessment_id", "score", "level", "decision", "reasons", "action", "created_at")
 
 
 def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
     """Store the verdict and do what it asks for, once. Call it inside a transaction.
 
     ``assessment`` is the risk service's answer: id, score, level, decision, reasons. Where
-    LOGINWATCH_ENFORCE is "report", operators are told and nobody is signed out. Raises IntegrityError where somebody
-    else does so at the same time.
+    LOGINWATCH_ENFORCE is "report", operators are told and nobody is signed out.
     """
-    if verdict := Verdict.objects.filter(sign_in=sign_in).first():
-        return verdict
-    verdict = Verdict.objects.create(
+    verdict = Verdict(
         sign_in=sign_in,
         assessment_id=assessment["id"],
         score=assessment["score"],
@@ -33,9 +32,27 @@ def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
         reasons=assessment["reasons"],
         action=_action_for(assessment["decision"]),
     )
+    if not _store(verdict):
+        return Verdict.objects.get(sign_in=sign_in)
     if verdict.action != Verdict.Action.NOTHING:
         _act(sign_in, verdict)
     return verdict
+
+
+def _store(verdict: Verdict) -> bool:
+    """Give the verdict its row; False where its sign-in has one already."""
+    row = sql.fetch(
+        "INSERT INTO accounts_verdict (sign_in_id, assessment_id, score, level, decision, reasons, action, created_at) "
+        "VALUES (%(sign_in)s, %(assessment_id)s, %(score)s, %(level)s, %(decision)s, %(reasons)s, %(action)s, "
+        "%(created_at)s) ON CONFLICT (sign_in_id) DO NOTHING RETURNING id",
+        Verdict,
+        sign_in=verdict.sign_in_id,
+        **{name: getattr(verdict, name) for name in VERDICT},
+    )
+    if row:
+        verdict.pk = row[0]
+        verdict._state.adding = False
+    return row is not None
 
 
 def _action_for(decision: str) -> Verdict.Action:

@@ -1,4 +1,4 @@
-"""Where the measurements stand: docs/performance.md, each between two comments that name what writes it."""
+"""Where the measurements stand: pages of docs/, each between two comments that name what writes it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
-def write(command: str, text: str) -> None:
+def write(command: str, text: str, *, page: Path = PAGE) -> None:
     """Replace what stands between the comments of ``command`` by ``text``. Raises ValueError where there are none."""
     begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
-    page = PAGE.read_text()
-    before, after = page[: page.index(begin)], page[page.index(end) + len(end) :]
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+    whole = page.read_text()
+    before, after = whole[: whole.index(begin)], whole[whole.index(end) + len(end) :]
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def machine() -> str:

@@ -243,6 +243,8 @@ CELERY_TASK_TIME_LIMIT = 30
 CELERY_TASK_ANNOTATIONS = {"celery.backend_cleanup": {"soft_time_limit": 540, "time_limit": 600}}
 # The error callback is called for each member of the group that fails, and for the task behind it; it is idempotent.
 CELERY_TASK_ALLOW_ERROR_CB_ON_CHORD_HEADER = True
+# A step waits for the database, the broker or an answer about as long as it computes: two processes keep a core busy.
+CELERY_WORKER_CONCURRENCY = 2 * (os.cpu_count() or 1)
 # What a worker has taken from a queue waits in it for the tasks before it, which may take half a minute each.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A task that is running when the worker loses its broker finishes; its ledger knows it is done.

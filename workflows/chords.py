@@ -15,7 +15,8 @@ from celery import states
 from django.db import connection, transaction
 from django.utils import timezone
 
-from workflows import result_rows, sql
+from accounts import sql
+from workflows import result_rows
 from workflows.models import Chord
 
 CLAIM = timedelta(seconds=10)

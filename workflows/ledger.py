@@ -5,7 +5,7 @@ before (``in_database``). A step that talks to the outside claims itself with a 
 the run, and then commits its result with what it notes in the database (``outside``). A step that is done
 returns what it returned before, without acting, so a run may be published any number of times.
 
-What each step of each run needs is written out as SQL (sql.py), because it is most of what a step costs.
+What each step of each run needs is written out as SQL (accounts/sql.py), because it is most of what a step costs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts import sql
 from accounts.database import insist
 from accounts.models import SignIn, User
-from workflows import points, runs, sql
+from workflows import points, runs
 from workflows.models import Run, Step
 
 logger = logging.getLogger(__name__)

@@ -58,10 +58,9 @@ def publish_all(run_ids: Iterable[UUID]) -> list[UUID]:
                 sign_in_canvas(str(run_id)).apply_async(connection=connection, retry_policy=ONCE, add_to_parent=False)
                 taken.append(run_id)
                 points.reached(run_id, "", "published")
+                runs.mark_published(run_id)
     except (OperationalError, ConnectionLimitExceeded) as error:
         logger.warning("the broker does not take runs, which are left to recovery: %s", error)
-    if taken:
-        runs.mark_published(taken)
     return taken
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django_celery_results.models import TaskResult
 
-from workflows import sql
+from accounts import sql
 
 TABLE = TaskResult._meta.db_table
 FEW = 4

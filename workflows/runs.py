@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import sql
 from accounts.models import Notice, SignIn
-from workflows import sql
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run, Step
 
@@ -22,12 +21,23 @@ UNPUBLISHED = timedelta(seconds=10)
 STALLED = timedelta(seconds=20)
 # A notice goes out within a day (notices.DELIVER_WITHIN) or never.
 MENDED_WITHIN = timedelta(days=2)
+ALL_WAITING = "VALUES " + ", ".join(f"(%(run)s, '{name}', 'waiting', 0, 0, '')" for name in Step.Name)
 
 
 def create_run(sign_in: SignIn) -> Run:
     """The run of ``sign_in`` and its steps, all waiting. Call it in the transaction that writes the sign-in."""
-    run = Run.objects.create(sign_in=sign_in, recover_at=timezone.now() + UNPUBLISHED)
-    Step.objects.bulk_create([Step(run=run, name=name) for name in Step.Name])
+    run = Run(sign_in=sign_in, recover_at=timezone.now() + UNPUBLISHED)
+    sql.execute(
+        "INSERT INTO workflows_run (id, kind, state, sign_in_id, created_at, published, stalls, recover_at) "
+        "VALUES (%(id)s, %(kind)s, %(state)s, %(sign_in)s, %(created_at)s, 0, 0, %(recover_at)s)",
+        Run,
+        **{name: getattr(run, name) for name in ("id", "kind", "state", "created_at", "recover_at")},
+        sign_in=sign_in.pk,
+    )
+    sql.execute(
+        f"INSERT INTO workflows_step (run_id, name, state, attempts, cut_off, error) {ALL_WAITING}", Step, run=run.pk
+    )
+    run._state.adding = False
     return run
 
 
@@ -47,11 +57,16 @@ def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
     _unfinished().filter(pk=run_id).update(state=Run.State.RETRYING, recover_at=retry_at + STALLED, stalls=0)
 
 
-def mark_published(run_ids: Collection[UUID]) -> None:
-    """The broker has the runs' canvases."""
+def mark_published(run_id: UUID) -> None:
+    """The broker has the run's canvas."""
     now = timezone.now()
-    Run.objects.filter(pk__in=run_ids).update(
-        published=F("published") + 1, published_at=now, recover_at=Greatest("recover_at", now + STALLED)
+    sql.execute(
+        "UPDATE workflows_run SET published = published + 1, published_at = %(published_at)s, "
+        "recover_at = CASE WHEN recover_at > %(recover_at)s THEN recover_at ELSE %(recover_at)s END WHERE id = %(id)s",
+        Run,
+        id=run_id,
+        published_at=now,
+        recover_at=now + STALLED,
     )
 
 

@@ -33,7 +33,7 @@ def die_as_planned() -> None:
     after_task_publish.connect(_after_publish)
     _add_points(runs, "mark_interrupted", _one_run, before="error callback: called", after="error callback: done")
     _add_points(ledger, "may_go_on", _many_runs, before="recovery: claimed")
-    _add_points(runs, "mark_published", _many_runs, after="recovery: noted")
+    _add_points(runs, "mark_published", _one_run, after="recovery: noted")
     _add_points(notices, "send_notice", _run_of_notice, before="mail: before sending", after="mail: accepted")
     _add_points(notices, "mark_sent", _run_of_notice, after="mail: before commit", committed="mail: committed")
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 # A table with more rows than these grows with the site. The filled ones have 20,000 and more.
 BIG = 10_000
-EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE")
+EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXECUTE")
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 

@@ -42,7 +42,8 @@ class Broker:
 
     def take(self, run_ids: Collection[UUID]) -> list[UUID]:
         taken = list(run_ids)[: self.takes]
-        runs.mark_published(taken)
+        for run_id in taken:
+            runs.mark_published(run_id)
         self.taken += taken
         return taken
 

@@ -1,4 +1,4 @@
-"""Statements that are written out, for the few that every run needs: Django would build each anew every time.
+"""Statements that are written out, for those that every sign-in needs: Django would build each anew every time.
 
 That takes it 0.3 to 0.7 ms, several times what the database needs to answer (docs/performance.md). Values are given by
 the names of a model's fields, in the form that Django has them; both databases understand the statements.
@@ -38,6 +38,12 @@ def fetch(statement: str, model: type[Model], **values: Any) -> tuple[Any, ...] 
         return row
 
 
+def fetch_all(statement: str, model: type[Model], **values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        run(cursor, statement, in_database_form(model, values))
+        return list(cursor.fetchall())
+
+
 def run(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> None:
     """Run a statement in which ``%(name)s`` stands for a value, of those that come again and again."""
     if connection.vendor != "postgresql" or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
@@ -55,7 +61,7 @@ def run(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> None:
 def _prepared_form(statement: str) -> tuple[str, str, str]:
     """The statement's name, the one that prepares it, and the one that executes it."""
     names = list(dict.fromkeys(PLACE.findall(statement)))
-    name = f"workflows_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
+    name = f"loginwatch_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
     numbered = PLACE.sub(lambda place: f"${names.index(place[1]) + 1}", statement)
     arguments = f"({', '.join(f'%({each})s' for each in names)})" if names else ""
     return name, f"PREPARE {name} AS {numbered}", f"EXECUTE {name} {arguments}"
@@ -63,17 +69,17 @@ def _prepared_form(statement: str) -> tuple[str, str, str]:
 
 def _known_to(wrapper: Any) -> set[str]:
     """The names of the statements that the connection to the server has prepared; a new one knows none."""
-    owner, known = getattr(wrapper, "prepared_by_workflows", (None, set[str]()))
+    owner, known = getattr(wrapper, "prepared_by_loginwatch", (None, set[str]()))
     if owner is not wrapper.connection:
         known = set()
-        wrapper.prepared_by_workflows = (wrapper.connection, known)
+        wrapper.prepared_by_loginwatch = (wrapper.connection, known)
     return known
 
 
 def in_database_form(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
-    """Values of the model's fields as the database's driver takes them."""
+    """Values of the model's fields as the database's driver takes them; two of one field are told apart by a suffix."""
     field = model._meta.get_field
-    return {name: field(name).get_db_prep_save(value, connection) for name, value in values.items()}  # type: ignore[union-attr]
+    return {name: field(name.partition("__")[0]).get_db_prep_save(value, connection) for name, value in values.items()}  # type: ignore[union-attr]
 
 
 def columns(model: type[Model], alias: str) -> str:
