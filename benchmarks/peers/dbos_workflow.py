@@ -15,9 +15,9 @@ from dbos import DBOS, DBOSClient
 
 QUEUE = "sign_in"
 WORKFLOW = "all_steps"
-# Workflows at once in a process; of 2, 4, 8 and 16 the most did the most. With 25, or without a limit, PostgreSQL's 100
-# connections are too few: Django takes one for each thread, DBOS 20 for each process.
-WORKER_CONCURRENCY = 16
+# Workflows at once in a process: of 1, 2, 4, 8 and 16 it did the most with 8. Without a limit, PostgreSQL's connections
+# are too few: Django takes one for each thread.
+WORKER_CONCURRENCY = 8
 # Seconds between two looks at the queue. At the default of 1.0 the processes would wait most of the time.
 POLLING_INTERVAL = 0.05
 
