@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmarks.site import command
 from tests.servers import BIN, WORKER_IS_READY
 
-# Worker processes of each peer, as many as the site's own worker has of itself.
+# Worker processes of each peer: one a core, which is what Celery and Dramatiq have of themselves. The site's own worker
+# has more (CELERY_WORKER_CONCURRENCY), for its steps wait; docs/performance.md has what a peer does with as many.
 PROCESSES = os.cpu_count() or 1
 MANAGE = (sys.executable, "manage.py")
 # Modules found there hide others of the same name.
