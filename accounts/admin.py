@@ -14,12 +14,13 @@ from accounts.devices import untrust_devices
 from accounts.forms import AdminSignInForm
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from accounts.paging import BoundedPaginator
+from accounts.searching import SearchAdmin
 from accounts.sign_ins import follow_session
 
 admin.site.login_form = AdminSignInForm
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(SearchAdmin):
     # The newest first, by an index that is there.
     ordering: tuple[str, ...] = ("-pk",)
     paginator = BoundedPaginator
@@ -36,10 +37,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(SearchAdmin, DjangoUserAdmin):
     # Django's form asks for no e-mail address: a second person without one could not be added.
     add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
+    search_person = "pk"
     ordering = ("email",)
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -67,7 +69,7 @@ class UserAdmin(DjangoUserAdmin):
 class DeviceAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "user", "network", "first_seen_at", "last_seen_at", "untrusted_at")
     list_select_related = ("user",)
-    search_fields = ("user__email",)
+    search_person = "user"
 
 
 @admin.register(SignIn)
@@ -75,7 +77,8 @@ class SignInAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "ip_address", "place", "device_name", "device_status", "verdict")
     list_filter = ("device_status", "verdict__decision")
     list_select_related = ("user", "verdict")
-    search_fields = ("user__email", "ip_address")
+    search_person = "user"
+    search_address = "ip_address"
     # A session key opens its session to who reads it.
     exclude = ("session_key", "presented_token", "issued_token")
 
@@ -85,7 +88,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "state", "sent_at", "last_error")
     list_filter = ("state",)
     list_select_related = ("sign_in__user",)
-    search_fields = ("sign_in__user__email",)
+    search_person = "sign_in__user"
 
     @admin.display(ordering="sign_in__user")
     def user(self, notice: Notice) -> User:
@@ -97,7 +100,8 @@ class SecurityEventAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "user", "ip_address", "details")
     list_filter = ("kind",)
     list_select_related = ("user",)
-    search_fields = ("user__email", "ip_address")
+    search_person = "user"
+    search_address = "ip_address"
 
 
 @admin.register(Verdict)
@@ -105,7 +109,7 @@ class VerdictAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "score", "level", "decision", "action")
     list_filter = ("decision", "action")
     list_select_related = ("sign_in__user",)
-    search_fields = ("sign_in__user__email",)
+    search_person = "sign_in__user"
 
     @admin.display(ordering="sign_in__user")
     def user(self, verdict: Verdict) -> User:

@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import receivers  # noqa: F401  connects the receivers
+        from accounts import lookups, receivers  # noqa: F401  they register themselves

@@ -97,6 +97,7 @@ class SignIn(models.Model):
             models.Index(fields=["created_at"], condition=models.Q(emptied_at__isnull=False), name="sign_in_emptied"),
             models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
             models.Index(fields=["user"], condition=models.Q(device=None), name="sign_in_undecided"),
+            models.Index(fields=["ip_address", "id"], name="sign_in_by_address"),
             models.Index(
                 fields=["user", "presented_token"],
                 condition=~models.Q(presented_token=""),
@@ -164,6 +165,7 @@ class SecurityEvent(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user"),
+            models.Index(fields=["ip_address", "id"], name="security_event_by_address"),
             models.Index(fields=["created_at"], condition=models.Q(sign_in=None), name="security_event_of_no_sign_in"),
         ]
         constraints = [

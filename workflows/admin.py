@@ -37,7 +37,9 @@ class RunAdmin(ReadOnlyAdmin):
     list_select_related = ("sign_in__user",)
     # Newest first: their own keys are in no order.
     ordering = ("-sign_in",)
-    search_fields = ("id", "sign_in__user__email")
+    search_person = "sign_in__user"
+    search_address = "sign_in__ip_address"
+    search_id = "pk"
     inlines = (StepInline,)
 
     @admin.display(ordering="sign_in__user")
@@ -50,7 +52,8 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "run_page", "headline", "told_at")
     list_filter = ("kind", ("told_at", admin.EmptyFieldListFilter))
     list_select_related = ("run",)
-    search_fields = ("run__id", "text")
+    search_person = "run__sign_in__user"
+    search_id = "run"
 
     @admin.display(description="run")
     def run_page(self, alert: Alert) -> SafeString | None:
@@ -87,7 +90,7 @@ class StateFilter(admin.SimpleListFilter):
 class ResultAdmin(ReadOnlyAdmin):
     """Celery's results are what workers wrote: evidence, too."""
 
-    search_fields = ("task_id",)
+    search_id = "task_id__startswith"
     list_display = ("date_done", "task_name", "status", "task_id")
     list_filter = (StateFilter, StepFilter)
 

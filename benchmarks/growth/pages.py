@@ -15,8 +15,10 @@ from django.urls import reverse
 
 from accounts import devices
 from accounts.models import SignIn, User
+from accounts.searching import SearchAdmin
 from benchmarks.growth import person
 from benchmarks.growth.watch import Watch
+from workflows.models import Run
 
 RUN = re.compile(r"/runs/([0-9a-f-]{36})")
 SECURITY = "/security/"
@@ -66,7 +68,7 @@ def sign_in(watch: Watch, people: Iterable[User], of: str) -> Iterator[None]:
 
 
 def administrate(watch: Watch) -> Iterator[None]:
-    """The first page of every list that the admin has, and a search for a person where that is possible: once each."""
+    """The first page of every list that the admin has, and a search for all that it can be searched for: once each."""
     operator = User.objects.filter(username=OPERATOR).first() or person.make_person(
         OPERATOR, is_staff=True, is_superuser=True
     )
@@ -79,13 +81,20 @@ def administrate(watch: Watch) -> Iterator[None]:
         client.get(f"{address}?id__lt=0")  # an empty one, for the templates
         _ask(watch, client, address, f"admin: {model._meta.verbose_name_plural}")
         yield
-        if shown.search_fields:
-            _ask(
-                watch, client, f"{address}?q=member-77@example.com", f"admin: {model._meta.verbose_name_plural}, search"
-            )
-            yield
+        if isinstance(shown, SearchAdmin):
+            for kind, words in _searches(shown).items():
+                _ask(watch, client, f"{address}?q={words}", f"admin: {model._meta.verbose_name_plural}, by {kind}")
+                yield
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+
+
+def _searches(shown: SearchAdmin) -> dict[str, str]:
+    """What the list is searched for, by its kind."""
+    run = Run.objects.order_by("-sign_in").values_list("pk", flat=True)[500]
+    searches = {"person": "member-77@example.com", "network": "198.51.100.0/28", "run": str(run)}
+    given = {"person": shown.search_person, "network": shown.search_address, "run": shown.search_id}
+    return {kind: words for kind, words in searches.items() if given[kind]}
 
 
 def _ask(watch: Watch, client: Client, address: str, what: str) -> None:

@@ -53,7 +53,8 @@ def main() -> None:
         measured = rounds(lab, chosen, counter=counters, **wanted)
         kept = left(lab, chosen, wiped=options.wiped) if options.wiped else {}
     fastest_first = report.by_rate(chosen, measured)
-    title = f"{options.rounds} rounds of {options.workflows} workflows by each in turn; {PROCESSES} processes of each peer"
+    done = f"{options.rounds} rounds of {options.workflows} workflows by each in turn"
+    title = f"{done}; {PROCESSES} processes of each peer"
     text = "\n\n".join(
         [
             f"{title} ({machine()}):",

@@ -1,6 +1,8 @@
-"""A list in the admin costs what it shows, and counts as far as anybody pages."""
+"""A list in the admin costs what it shows or finds, and counts as far as anybody pages."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 import pytest
 from django.contrib import admin
@@ -8,24 +10,52 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import SignIn, User
 from accounts.paging import MOST
 from tests.growth.filling import BUSY
-from tests.growth.plans import explained
+from tests.growth.plans import assert_touched, explained
 
 LISTS = [model for model in admin.site._registry if model._meta.app_label in ("accounts", "workflows")]
 LISTS += [model for model in admin.site._registry if model._meta.label == "django_celery_results.TaskResult"]
 
 
-@pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model._meta.label))
-def test_a_list_in_the_admin(site: None, client: Client, model: type[Model]) -> None:
+# One person of ten sign-ins; her, in two words; an address that nobody had; a network; a run.
+WORDS = ["person-4711@example.com", "person-4711@ person-4711", "198.51.100.7", "198.51.100.0/24", str(UUID(int=4711))]
+
+
+@pytest.fixture
+def operator(site: None, client: Client) -> Client:
     User.objects.filter(pk=BUSY).update(is_staff=True, is_superuser=True)
     client.force_login(User.objects.get(pk=BUSY))
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return client
 
+
+@pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model._meta.label))
+def test_a_list_in_the_admin(operator: Client, model: type[Model]) -> None:
     with explained() as statements:
-        assert client.get(address).status_code == 200
+        assert operator.get(_address(model)).status_code == 200
 
     # A page shows 100 rows, each with up to two of other tables.
     for statement in statements:
         assert statement.rows <= MOST + 500, statement
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model._meta.label))
+def test_a_search_in_the_admin(operator: Client, model: type[Model], words: str) -> None:
+    with explained() as statements:
+        assert operator.get(_address(model), {"q": words}).status_code == 200
+
+    assert_touched(statements, rows=500, buffers=2000)
+
+
+def test_a_search_for_somebody_with_much(operator: Client) -> None:
+    with explained() as statements:
+        assert operator.get(_address(SignIn), {"q": f"person-{BUSY}@example.com"}).status_code == 200
+
+    # To show the newest 100 of 10,000, and to count them.
+    assert sum(statement.rows for statement in statements) <= 3 * MOST + 1000
+
+
+def _address(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
