@@ -71,6 +71,10 @@ class SignIn(models.Model):
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
         UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in that was denied"
 
+    class Answer(models.TextChoices):
+        MINE = "mine", "it was me"
+        NOT_MINE = "not_mine", "it was not me"
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins", db_index=False)
     created_at = models.DateTimeField(default=timezone.now)
     ip_address = models.GenericIPAddressField(null=True)
@@ -87,6 +91,8 @@ class SignIn(models.Model):
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 alpha-2")
     place = models.CharField(max_length=PLACE_LENGTH, blank=True)
+    answer = models.CharField(max_length=16, blank=True, choices=Answer.choices)
+    answered_at = models.DateTimeField(null=True)
     emptied_at = models.DateTimeField(
         null=True, help_text="it is so old that nothing is known of it any longer but its device and its cookies"
     )
@@ -115,8 +121,28 @@ class SignIn(models.Model):
         return device_name(browser=self.browser, os=self.os)
 
 
+class PasswordChange(models.Model):
+    """The fact that a person's password was changed."""
+
+    class How(models.TextChoices):
+        CHANGED = "changed", "changed by who knew the old one"
+        RESET = "reset", "reset by a link in a mail"
+        SET = "set", "set for the first time"
+        BY_OPERATOR = "by_operator", "set by an operator"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="password_changes")
+    how = models.CharField(max_length=16, choices=How.choices)
+    created_at = models.DateTimeField(default=timezone.now)
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    session_key = models.CharField(max_length=40, blank=True, help_text="the session that stays, if one does")
+
+    def __str__(self) -> str:
+        return f"password change {self.pk}"
+
+
 class Notice(models.Model):
-    """A mail that tells a person of a sign-in; at most one a sign-in."""
+    """A mail that tells a person of a sign-in or of a new password; at most one of each."""
 
     class State(models.TextChoices):
         CLAIMED = "claimed", "being sent"
@@ -124,7 +150,13 @@ class Notice(models.Model):
         SENT = "sent", "sent"
         GIVEN_UP = "given_up", "could not be sent"
 
-    sign_in = models.OneToOneField(SignIn, models.CASCADE, related_name="notice")
+    # Of these it has one; who asks for either knows which.
+    sign_in: models.OneToOneField[SignIn | None, SignIn] = models.OneToOneField(  # type: ignore[misc]
+        SignIn, models.CASCADE, null=True, related_name="notice"
+    )
+    password_change: models.OneToOneField[PasswordChange | None, PasswordChange] = models.OneToOneField(  # type: ignore[misc]
+        PasswordChange, models.CASCADE, null=True, related_name="notice"
+    )
     message_id = models.CharField(max_length=255, unique=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.CLAIMED)
     attempts = models.PositiveIntegerField(default=0, help_text="attempts since it was handed over")
@@ -132,16 +164,35 @@ class Notice(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
+    follow_up_at = models.DateTimeField(null=True, help_text="when it is followed up, unless it was answered by then")
+    followed_up_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(state="handed_over"), name="notice_handed_over"
             ),
+            models.Index(
+                fields=["follow_up_at"],
+                condition=models.Q(follow_up_at__isnull=False, followed_up_at=None),
+                name="notice_to_follow_up",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(sign_in__isnull=False, password_change=None)
+                | models.Q(sign_in=None, password_change__isnull=False),
+                name="notice_is_of_one_thing",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"notice of sign-in {self.sign_in_id}"
+        return f"notice of {self.sign_in if self.sign_in_id else self.password_change}"
+
+    @property
+    def user(self) -> User:
+        """Whom it tells."""
+        return self.sign_in.user if self.sign_in_id else self.password_change.user
 
 
 class SecurityEvent(models.Model):
@@ -152,6 +203,11 @@ class SecurityEvent(models.Model):
         SIGN_IN_FAILED = "sign_in_failed", "sign-in failed"
         RISK_FLAGGED = "risk_flagged", "risk flagged"
         SESSION_ENDED = "session_ended", "session ended"
+        RISK_UNAVAILABLE = "risk_unavailable", "no verdict could be had"
+        SIGN_IN_ANSWERED = "sign_in_answered", "a sign-in was answered for"
+        PASSWORD_CHANGED = "password_changed", "password changed"
+        SESSIONS_ENDED = "sessions_ended", "other sessions ended"
+        RUN_STEERED = "run_steered", "an operator acted on a run"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     user = models.ForeignKey(

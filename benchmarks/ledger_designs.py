@@ -24,9 +24,9 @@ from django_celery_results.models import TaskResult
 
 from accounts.models import SecurityEvent, SignIn, User
 from workflows import ledger, runs
-from workflows.models import Run, Step, task_id_of
+from workflows.models import Run, task_id_of
+from workflows.steps import Name
 
-Name = Step.Name
 Result = dict[str, Any]
 Workflow = Callable[[User], UUID]
 

@@ -21,7 +21,8 @@ from django_celery_results.models import TaskResult
 from accounts.models import User
 from benchmarks import ledger_designs
 from benchmarks.ledger_designs import Workflow
-from workflows.models import Step, task_id_of
+from workflows.models import task_id_of
+from workflows.steps import Name
 
 DESIGNS: dict[str, Workflow] = {
     "step_rows": ledger_designs.step_rows,
@@ -110,10 +111,10 @@ def what_result_rows_lose(user: User) -> dict[str, Any]:
 def is_claimed_by_two(user: User) -> bool:
     """One copy of a message is at the step; another finds it taken and is retried, which Celery notes in the row."""
     run_id = ledger_designs.create_run_with_result_rows(user)
-    ledger_designs.claim_result_row(run_id, Step.Name.CHECK_DEVICE)
-    current_app.backend.mark_as_retry(task_id_of(run_id, Step.Name.CHECK_DEVICE), TAKEN)
+    ledger_designs.claim_result_row(run_id, Name.CHECK_DEVICE)
+    current_app.backend.mark_as_retry(task_id_of(run_id, Name.CHECK_DEVICE), TAKEN)
     try:
-        ledger_designs.claim_result_row(run_id, Step.Name.CHECK_DEVICE)
+        ledger_designs.claim_result_row(run_id, Name.CHECK_DEVICE)
     except ledger_designs.AlreadyDone:
         return False
     return True
@@ -121,7 +122,7 @@ def is_claimed_by_two(user: User) -> bool:
 
 def done_and_retried(user: User) -> str:
     """The status of a step that was done, after a copy of its message was retried, by the stock backend."""
-    task_id = task_id_of(ledger_designs.result_rows_alone(user), Step.Name.CHECK_DEVICE)
+    task_id = task_id_of(ledger_designs.result_rows_alone(user), Name.CHECK_DEVICE)
     DatabaseBackend(app=current_app).mark_as_retry(task_id, TAKEN)
     return str(TaskResult.objects.get(task_id=task_id).status)
 

@@ -210,6 +210,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_timeout": 30,
+    "queue_order_strategy": "priority",
     # Redis need not keep what workers have taken, which is half of what a worker tells it: it would give it back after
     # an hour, and the ledger has done so by then.
     "ack_emulation": False,
@@ -227,12 +228,16 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_TIMEZONE = TIME_ZONE
-# Two queues, so that what keeps the site going does not wait behind a backlog of sign-ins. A worker without -Q
-# serves both.
+# In the order in which a worker without -Q looks into them: what keeps the site going, then what people wait for, what
+# is nearly done first, and last the bulk. A worker may be given some of them (docs/scale.md).
+CELERY_TASK_QUEUES = [Queue(name) for name in ("system", "risk", "mail", "sign_in", "bulk")]
 CELERY_TASK_DEFAULT_QUEUE = "sign_in"
-CELERY_TASK_QUEUES = [Queue("sign_in"), Queue("system")]
 CELERY_TASK_ROUTES = {
+    "workflows.tasks.notify_user": {"queue": "mail"},
+    "workflows.tasks.post_to_risk_api": {"queue": "risk"},
+    "workflows.*.on_*_error": {"queue": "system"},
     "workflows.periodic.*": {"queue": "system"},
+    "workflows.periodic.deliver_notices": {"queue": "mail"},
     "loginwatch.tasks.*": {"queue": "system"},
     "celery.backend_cleanup": {"queue": "system"},
 }

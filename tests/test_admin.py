@@ -56,7 +56,7 @@ def test_evidence_can_be_neither_added_nor_deleted(operator: Client, finished_ru
     assert operator.get(reverse(f"admin:accounts_{model}_add")).status_code == 403
     row = reverse(f"admin:accounts_{model}_delete", args=[1])
     assert operator.post(row, {"post": "yes"}).status_code in {302, 403}
-    assert SignIn.objects.filter(pk=finished_run.sign_in_id).exists()
+    assert SignIn.objects.filter(pk=finished_run.sign_in.pk).exists()
 
 
 def test_a_run_is_found_by_its_id_and_shows_its_steps(operator: Client, finished_run: Run) -> None:

@@ -24,6 +24,7 @@ from tests.conftest import PASSWORD
 from tests.markup import Page, words
 from workflows.models import Run, Step
 from workflows.runs import create_run
+from workflows.steps import Name
 
 REASONS = [
     {"code": "new_device", "text": "This device has not signed in to this account before.", "points": 30},
@@ -48,7 +49,7 @@ def make_run(db: None) -> Callable[..., Run]:
     return make
 
 
-def do(run: Run, name: Step.Name, **fields: Any) -> None:
+def do(run: Run, name: Name, **fields: Any) -> None:
     run.steps.filter(name=name).update(**({"state": Step.State.SUCCEEDED, "attempts": 1} | fields))
 
 
@@ -168,8 +169,8 @@ def test_a_run_is_polled_until_it_is_finished(alice: User, make_run: Callable[..
 def test_a_run_whose_mail_follows_is_polled_slowly(alice: User, make_run: Callable[..., Run]) -> None:
     run = make_run(alice)
     result = {"notice": "handed_over", "id": 1, "error": "[Errno 111] Connection refused"}
-    for name in Step.Name:
-        do(run, name, result=result if name == Step.Name.NOTIFY_USER else None)
+    for name in Name:
+        do(run, name, result=result if name == Name.NOTIFY_USER else None)
     notice = Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
     finish(run, Run.State.DEGRADED)
     page = panel_of(signed_in(alice), run)
@@ -221,9 +222,9 @@ def test_the_row_and_the_facts_of_a_run_come_with_its_panel(alice: User, make_ru
 
 def test_the_steps_tell_how_they_stand(alice: User, make_run: Callable[..., Run]) -> None:
     run = make_run(alice)
-    do(run, Step.Name.CHECK_DEVICE, result={"device": 1, "status": "new", "reason": "no_match"})
-    do(run, Step.Name.NOTIFY_USER, state=Step.State.RETRYING, attempts=2, error="[Errno 111] Connection refused")
-    do(run, Step.Name.SAVE_EVENT, result={"event": 1})
+    do(run, Name.CHECK_DEVICE, result={"device": 1, "status": "new", "reason": "no_match"})
+    do(run, Name.NOTIFY_USER, state=Step.State.RETRYING, attempts=2, error="[Errno 111] Connection refused")
+    do(run, Name.SAVE_EVENT, result={"event": 1})
     text = panel_of(signed_in(alice), run).text
     assert "Check the device succeeded New device: it brought no cookie, and nothing like it signed in lately" in text
     assert "Notify the user retrying 2 attempts The mail server did not answer; it will be tried again." in text
@@ -236,8 +237,8 @@ def test_what_the_system_said_is_for_staff_and_shown_as_text(
     alice: User, admin: User, make_run: Callable[..., Run]
 ) -> None:
     run = make_run(alice, browser="<b>Firefox", os="Linux", device_status="new")
-    do(run, Step.Name.NOTIFY_USER, result={"notice": "refused", "id": 1, "error": "550 /var/mail is full"})
-    do(run, Step.Name.POST_TO_RISK_API, state=Step.State.FAILED, error="<script>alert(1)</script>")
+    do(run, Name.NOTIFY_USER, result={"notice": "refused", "id": 1, "error": "550 /var/mail is full"})
+    do(run, Name.POST_TO_RISK_API, state=Step.State.FAILED, error="<script>alert(1)</script>")
     finish(run, Run.State.FAILED)
     addresses = [reverse(f"workflows:{view}", args=[run.pk]) for view in ("run", "run-panel", "run-json")]
     for address in addresses:
@@ -265,7 +266,7 @@ def test_a_verdict_explains_itself(alice: User, make_run: Callable[..., Run]) ->
 
 def test_a_run_without_a_verdict_says_so(alice: User, make_run: Callable[..., Run]) -> None:
     run = make_run(alice)
-    do(run, Step.Name.POST_TO_RISK_API, state=Step.State.FAILED, error="401 Unauthorized")
+    do(run, Name.POST_TO_RISK_API, state=Step.State.FAILED, error="401 Unauthorized")
     finish(run, Run.State.FAILED)
     text = panel_of(signed_in(alice), run).text
     assert "Verdict none" in text

@@ -14,8 +14,43 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
+from workflows import kinds
 from workflows.alerts import headline
 from workflows.models import Alert, Run, Step
+
+
+# Django's own filters would look in all rows for the values that there are.
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(kind.name, kind.title) for kind in kinds.all_kinds()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class StepFilter(admin.SimpleListFilter):
+    title = "step"
+    parameter_name = "step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(step.name, step.title) for kind in kinds.all_kinds() for step in kind.steps]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(task_name__endswith=f".{self.value()}") if self.value() else queryset
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(state, state) for state in sorted(states.ALL_STATES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
 
 
 class StepInline(admin.TabularInline):
@@ -31,10 +66,10 @@ class StepInline(admin.TabularInline):
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "state", "finished_at", "published", "id")
+    list_display = ("created_at", "owner", "kind", "state", "finished_at", "published", "id")
     list_display_links = ("created_at", "id")
-    list_filter = ("state", "kind")
-    list_select_related = ("sign_in__user",)
+    list_filter = ("state", KindFilter)
+    list_select_related = ("sign_in__user", "user")
     # Newest first: their own keys are in no order.
     ordering = ("-sign_in",)
     search_person = "sign_in__user"
@@ -43,8 +78,8 @@ class RunAdmin(ReadOnlyAdmin):
     inlines = (StepInline,)
 
     @admin.display(ordering="sign_in__user")
-    def user(self, run: Run) -> User:
-        return run.sign_in.user
+    def owner(self, run: Run) -> User:
+        return run.owner
 
 
 @admin.register(Alert)
@@ -62,29 +97,6 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.display(description="text")
     def headline(self, alert: Alert) -> str:
         return headline(alert.text)
-
-
-# Django's own filters would look in all rows for the values that there are.
-class StepFilter(admin.SimpleListFilter):
-    title = "step"
-    parameter_name = "step"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return Step.Name.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(task_name=f"workflows.tasks.{self.value()}") if self.value() else queryset
-
-
-class StateFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [(state, state) for state in sorted(states.ALL_STATES)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(status=self.value()) if self.value() else queryset
 
 
 class ResultAdmin(ReadOnlyAdmin):

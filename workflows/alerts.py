@@ -55,7 +55,27 @@ WORDINGS = {
         "run failed",
         "runs failed",
         "A failed run waits for a person. Once its cause is mended, go on with it: python manage.py recover --failed",
-    )
+    ),
+    Alert.Kind.RUNS_STUCK: Wording(
+        "time that runs took too long",
+        "times that runs took too long",
+        "Look whether workers are up and what the queues hold: python manage.py doctor",
+    ),
+    Alert.Kind.BREAKER_OPENED: Wording(
+        "breaker opened",
+        "breakers opened",
+        "What did not answer is asked again by itself, and what waits for it goes on then. Look at that service.",
+    ),
+    Alert.Kind.DEAD_LETTER: Wording(
+        "message was dropped",
+        "messages were dropped",
+        "No worker understands it. Look whether all run the same version, and who else sends to the broker.",
+    ),
+    Alert.Kind.UNANSWERED: Wording(
+        "notice is unanswered",
+        "notices are unanswered",
+        "A sign-in of high risk was not answered for by its owner within a day. Look at it, and ask them another way.",
+    ),
 }
 
 

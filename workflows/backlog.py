@@ -1,4 +1,4 @@
-"""What the broker still holds of the runs: how far their queue has got, and whether it was lost.
+"""What the broker still holds of the runs: how far each of their queues has got, and whether they were lost.
 
 A queue is taken from its end, so the message at its head is the oldest. Whatever was sent before that one has left the
 queue: a worker has it, or nobody. What was sent later may well be waiting, however long that takes.
@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.signals import before_task_publish
-from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from workflows import kinds
 from workflows.publishing import broker_is_redis, impatient_connection
 
 # The header that says when a message was sent, in seconds since the epoch; Celery has none.
@@ -40,9 +40,9 @@ class BrokerAway(Exception):
 
 @dataclass(frozen=True)
 class Look:
-    """``head``: what was sent before has left the queue. ``lost``: the broker has forgotten what it held."""
+    """``heads``: by queue, what was sent before has left it. ``lost``: the broker has forgotten what it held."""
 
-    head: datetime
+    heads: dict[str, datetime]
     lost: bool
 
 
@@ -53,13 +53,18 @@ def note_sent_at(headers: dict[str, Any], **kwargs: Any) -> None:
 
 def look() -> Look:
     """Ask the broker. Raises BrokerAway."""
-    queue = settings.CELERY_TASK_DEFAULT_QUEUE
+    queues = {step.queue for kind in kinds.all_kinds() for step in kind.steps}
     with _channel() as channel:
-        if broker_is_redis():
-            oldest, marked = channel.client.lindex(queue, -1), channel.client.exists(MARK)
-            return Look(head=_sent_at(oldest) if oldest else timezone.now(), lost=not marked)
-        waiting = channel.queue_declare(queue, passive=True).message_count
-        return Look(head=timezone.now() - (LONGEST_WAIT if waiting else timedelta()), lost=False)
+        lost = broker_is_redis() and not channel.client.exists(MARK)
+        return Look({queue: _head(channel, queue) for queue in sorted(queues)}, lost)
+
+
+def _head(channel: Any, queue: str) -> datetime:
+    if broker_is_redis():
+        oldest = channel.client.lindex(queue, -1)
+        return _sent_at(oldest) if oldest else timezone.now()
+    waiting = channel.queue_declare(queue, passive=True).message_count
+    return timezone.now() - (LONGEST_WAIT if waiting else timedelta())
 
 
 def mark() -> None:
@@ -69,20 +74,27 @@ def mark() -> None:
             channel.client.set(MARK, timezone.now().isoformat())
 
 
-def left_before(head: datetime, patience: timedelta) -> datetime:
-    """What was sent before this moment left the queue at least ``patience`` ago, as far as was observed.
+def left_before(heads: dict[str, datetime], patience: timedelta) -> dict[str, datetime]:
+    """By queue: what was sent before this moment left it at least ``patience`` ago, as far as was observed.
 
-    ``head`` is where the queue has got now. Until somebody looked that long ago, the first look stands for it: of the
-    runs that workers had just taken then, some are published once more than they need.
+    ``heads`` is where the queues have got now. Until somebody looked that long ago, the first look stands for it: of
+    the runs that workers had just taken then, some are published once more than they need.
+    """
+    seen: dict[str, list[tuple[float, float]]] = cache.get(OBSERVATIONS, {})
+    kept = {queue: _kept(seen.get(queue, []), head, patience) for queue, head in heads.items()}
+    cache.set(OBSERVATIONS, kept, timeout=None)
+    return {queue: datetime.fromtimestamp(pairs[0][1], UTC) for queue, pairs in kept.items()}
+
+
+def _kept(before: list[tuple[float, float]], head: datetime, patience: timedelta) -> list[tuple[float, float]]:
+    """Pairs of when somebody looked and where the head was then: the furthest of the older ones, or where there is none
+    the first, and then the recent ones.
     """
     now = timezone.now().timestamp()
-    # Pairs of when somebody looked and where the head was then: the recent ones, and the furthest of the older ones.
-    seen: list[tuple[float, float]] = [*cache.get(OBSERVATIONS, []), (now, head.timestamp())]
+    seen = [*before, (now, head.timestamp())]
     recent = [pair for pair in seen if pair[0] > now - patience.total_seconds()]
     older = [pair for pair in seen if pair not in recent]
-    settled = max(older, key=lambda pair: pair[1], default=seen[0])
-    cache.set(OBSERVATIONS, [settled, *recent] if older else recent, timeout=None)
-    return datetime.fromtimestamp(settled[1], UTC)
+    return [max(older, key=lambda pair: pair[1]), *recent] if older else recent
 
 
 def _sent_at(message: bytes) -> datetime:

@@ -5,40 +5,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from itertools import chain as concatenate
+from itertools import zip_longest
+from typing import Any, cast
 
-from celery import Signature, chain, group
+from celery import Signature, Task, chain, chord, current_app, group
 
-from workflows import tasks
-from workflows.models import Step, task_id_of
+from workflows import kinds, tasks
+from workflows.kinds import Kind, PlannedStep
+from workflows.models import task_id_of
+from workflows.step_tasks import StepTask, on_chain_error, on_group_error
 
-TASKS = {
-    Step.Name.CHECK_DEVICE: tasks.check_device,
-    Step.Name.NOTIFY_USER: tasks.notify_user,
-    Step.Name.SAVE_EVENT: tasks.save_event,
-    Step.Name.POST_TO_RISK_API: tasks.post_to_risk_api,
-    Step.Name.POST_PROCESS: tasks.post_process,
-}
+Stages = list[list[Signature[Any]]]
 
 
 def sign_in_canvas(run_id: str) -> Signature[Any]:
     """The workflow of one sign-in. A group followed by a task makes a chord: the task waits for both.
 
-    The error callback takes the run's id, not Celery's: after a failure in the group Celery hands a callback the
-    id of the task behind the group, and calls it once, twice or three times.
+    Each level has its error callback: a member of the group, the group, the task that asks the risk service, and the
+    whole chain.
     """
-    workflow = chain(
-        _step(run_id, Step.Name.CHECK_DEVICE),
-        group(_step(run_id, Step.Name.NOTIFY_USER), _step(run_id, Step.Name.SAVE_EVENT)),
-        _step(run_id, Step.Name.POST_TO_RISK_API),
-        _step(run_id, Step.Name.POST_PROCESS),
+    members = group(
+        step(tasks.notify_user, run_id).on_error(tasks.on_notice_error.si(run_id)),
+        step(tasks.save_event, run_id),
     )
-    return workflow.on_error(tasks.on_canvas_error.si(run_id))
+    members.link_error(on_group_error.si(run_id, "notify_user", "save_event"))
+    workflow = chain(
+        step(tasks.check_device, run_id),
+        members,
+        step(tasks.post_to_risk_api, run_id).on_error(tasks.on_risk_error.si(run_id)),
+        step(tasks.post_process, run_id),
+    )
+    return workflow.on_error(on_chain_error.si(run_id))
 
 
-def _step(run_id: str, name: Step.Name) -> Signature[Any]:
+def step(task: Task[Any, Any], run_id: str) -> Signature[Any]:
     """Immutable (``si``): a step reads from the ledger what the ones before it returned, so only the id travels.
 
     Its result is stored under an id that follows from the run's.
     """
-    return TASKS[name].si(run_id).set(task_id=task_id_of(run_id, name))
+    signature: Signature[Any] = task.si(run_id).set(task_id=task_id_of(run_id, task.name.rpartition(".")[2]))
+    return signature
+
+
+def register(name: str, title: str, canvas: Callable[[str], Signature[Any]]) -> Kind:
+    """Have runs of this kind go through this canvas: its steps are read from it."""
+    return kinds.register(Kind(name, title, canvas, partial(plan_of, canvas)))
+
+
+def plan_of(canvas: Callable[[str], Signature[Any]]) -> tuple[PlannedStep, ...]:
+    """The steps of a canvas, those of earlier stages first."""
+    stages = enumerate(_stages_of(canvas("run")))
+    return tuple(_planned(signature, stage) for stage, signatures in stages for signature in signatures)
+
+
+def _stages_of(signature: Signature[Any]) -> Stages:
+    """What runs at the same time, in the order in which it runs."""
+    if isinstance(signature, chord):
+        return _at_once(signature.tasks) + _stages_of(signature.body)
+    if isinstance(signature, group):
+        return _at_once(signature.tasks)
+    if signature.task == "celery.chain":  # it is of a class that Celery keeps to itself
+        return list(concatenate.from_iterable(_stages_of(task) for task in signature.tasks))  # type: ignore[attr-defined]
+    return [[signature]]
+
+
+def _at_once(signatures: list[Signature[Any]]) -> Stages:
+    stages = zip_longest(*map(_stages_of, signatures), fillvalue=[])
+    return [list(concatenate.from_iterable(stage)) for stage in stages]
+
+
+def _planned(signature: Signature[Any], stage: int) -> PlannedStep:
+    task = cast(StepTask, current_app.tasks[str(signature.task)])
+    queue = current_app.amqp.router.route({}, task.name)["queue"].name
+    return PlannedStep(task.name.rpartition(".")[2], task.title, stage, queue, task.skippable)
+
+
+SIGN_IN = register("sign_in", "sign-in", sign_in_canvas)

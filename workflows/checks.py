@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from celery import current_app
-from celery.app.routes import prepare
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from workflows.models import Step
+from workflows import kinds
 from workflows.steps import LONGEST_RISK_DELAY
 
 # kombu's own, in seconds.
 DEFAULT_VISIBILITY_TIMEOUT = 3600
 JSON = "json"
 PERIODIC = ("recover", "publish_due_chords", "deliver_notices", "tell_operators")
-RUN_TASKS = [f"workflows.tasks.{name}" for name in Step.Name.values]
 RESULT_BACKEND = "workflows.result_backend.ResultBackend"
 
 Fault = tuple[str, str, str]
@@ -92,11 +90,10 @@ def sqlite_transactions() -> Iterator[Fault]:
             )
 
 
-def queue_of_runs() -> Iterator[Fault]:
-    """Recovery reads how far the default queue has got, under its plain name."""
-    queue = _celery("TASK_DEFAULT_QUEUE", "celery")
-    routes = prepare(_celery("TASK_ROUTES", ()))
-    elsewhere = [name for name in RUN_TASKS if _queue_by(routes, name) not in (None, queue)]
+def queues_of_runs() -> Iterator[Fault]:
+    """Recovery reads how far the queues of the steps have got, under their plain names."""
+    served = {queue.name for queue in _celery("TASK_QUEUES", ())}
+    unserved = sorted({step.queue for kind in kinds.all_kinds() for step in kind.steps} - served)
     unreadable = [
         name
         for name, value in (
@@ -105,11 +102,17 @@ def queue_of_runs() -> Iterator[Fault]:
         )
         if value
     ]
-    if elsewhere or unreadable:
+    if unserved:
+        yield (
+            "E013",
+            f"No worker serves the queue {', '.join(unserved)}.",
+            "Name it in CELERY_TASK_QUEUES, or lead its tasks to another by CELERY_TASK_ROUTES.",
+        )
+    if unreadable:
         yield (
             "E008",
-            f"Recovery could not see how long runs wait, because of {', '.join(elsewhere + unreadable)}.",
-            f"Leave the steps in the queue {queue} without a priority, and Redis without a prefix.",
+            f"Recovery could not see how long runs wait, because of {', '.join(unreadable)}.",
+            "Leave the steps without a priority, and Redis without a prefix.",
         )
 
 
@@ -168,7 +171,7 @@ CHECKS: list[Check] = [
     periodic_tasks,
     sqlite_transactions,
     connection_pool,
-    queue_of_runs,
+    queues_of_runs,
     result_backend,
     eager_tasks,
     database_connections,
@@ -178,10 +181,6 @@ CHECKS: list[Check] = [
 @register()
 def check_workflows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     return [Error(what, hint=hint, id=f"workflows.{name}") for check in CHECKS for name, what, hint in check()]
-
-
-def _queue_by(routes: Sequence[Callable[[str], dict[str, Any] | None]], name: str) -> str | None:
-    return next((found["queue"] for route in routes if (found := route(name)) and "queue" in found), None)
 
 
 def _celery(name: str, default: Any) -> Any:

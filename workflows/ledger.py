@@ -26,14 +26,12 @@ from accounts import sql
 from accounts.database import insist
 from accounts.models import SignIn, User
 from workflows import points, runs
-from workflows.models import Run, Step
+from workflows.models import Attempt, Run, Step
 
 logger = logging.getLogger(__name__)
 
 State = Step.State
 Result: TypeAlias = dict[str, Any]
-
-OPEN = (State.WAITING, State.RUNNING, State.RETRYING)
 
 # Seconds after which a step is tried again that reached its soft time limit, or that the database hindered.
 HINDERED_DELAY = 10.0
@@ -74,7 +72,7 @@ class TryAgain(Exception):
         return self.reason
 
 
-def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) -> Result:
+def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
     Raises StepClosed, StepTaken, TryAgain, GaveUp, and what ``act`` raises.
@@ -83,7 +81,7 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
     try:
         with transaction.atomic():
             step = _lock(run_id, name)
-            if step.state == State.SUCCEEDED:
+            if step.state in Step.DONE:
                 return _recorded(step)
             points.reached(run_id, name, "begun")
             result = act(step)
@@ -103,7 +101,7 @@ def in_database(run_id: UUID, name: Step.Name, act: Callable[[Step], Result]) ->
 
 def outside(
     run_id: UUID,
-    name: Step.Name,
+    name: str,
     act: Callable[[Step], Result],
     *,
     lease: timedelta,
@@ -118,7 +116,7 @@ def outside(
     """
     with transaction.atomic():
         step = _lock(run_id, name)
-        if step.state == State.SUCCEEDED:
+        if step.state in Step.DONE:
             return _recorded(step)
         points.reached(run_id, name, "begun")
         result = without(step)
@@ -161,44 +159,79 @@ def _write_down(step: Step, result: Result, note: Callable[[Step, Result], None]
         insist(write)
 
 
-def fail_step(run_id: UUID, name: Step.Name, error: str) -> None:
+def fail_step(run_id: UUID, name: str, error: str) -> None:
     """The step failed for good, and its run with it. A step that is done stays done."""
     with transaction.atomic():
-        failed = Step.objects.filter(run=run_id, name=name).exclude(state=State.SUCCEEDED)
-        if failed.update(state=State.FAILED, error=_storable(error), finished_at=timezone.now(), leased_until=None):
+        found = Step.objects.select_for_update().filter(run=run_id, name=name, state__in=Step.OPEN)
+        for step in found:
+            if step.state != State.RUNNING:  # of an attempt within a transaction nothing was left
+                step.attempts += 1
+                step.attempted_at = timezone.now()
+                step.started_at = step.started_at or step.attempted_at
+            _note_attempt(step, Attempt.Outcome.FAILED, error)
+            step.state, step.error, step.finished_at, step.leased_until = (
+                State.FAILED,
+                _storable(error),
+                timezone.now(),
+                None,
+            )
+            step.save()
             runs.fail_run(run_id)
 
 
-def may_go_on(run_ids: Collection[UUID]) -> list[UUID]:
+def may_go_on(run_ids: Collection[UUID]) -> list[Run]:
     """Of runs that stand still, those that are worth publishing again; the others are failed.
 
     An attempt that still counts as running was killed, and is over: too many, and its step has failed. A run that was
     published again and again and got nowhere would not get anywhere the next time.
     """
-    free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
-    killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
-    killed.update(state=State.WAITING, leased_until=None, cut_off=F("cut_off") + 1)
-    open_steps = Step.objects.filter(run__in=run_ids, state__in=OPEN)
+    _end_killed_attempts(run_ids)
+    open_steps = Step.objects.filter(run__in=run_ids, state__in=Step.OPEN)
     for step in list(open_steps.filter(cut_off__gte=MOST_CUT_OFF)):
-        fail_step(step.run_id, Step.Name(step.name), f"its process was killed {MOST_CUT_OFF} times")
+        fail_step(step.run_id, step.name, f"its process was killed {MOST_CUT_OFF} times")
     stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
     for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
-        fail_step(step.run_id, Step.Name(step.name), f"it was published {MOST_STALLS} times, and did not get on")
-    return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True))
+        fail_step(step.run_id, step.name, f"it was published {MOST_STALLS} times, and did not get on")
+    return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).only("pk", "kind"))
 
 
-def result_of(run: Run, name: Step.Name) -> Result:
+@transaction.atomic
+def _end_killed_attempts(run_ids: Collection[UUID]) -> None:
+    free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
+    killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
+    for step in killed.select_for_update():
+        _note_attempt(step, Attempt.Outcome.KILLED, "its process was killed")
+    killed.update(state=State.WAITING, leased_until=None, cut_off=F("cut_off") + 1)
+
+
+def _note_attempt(step: Step, outcome: Attempt.Outcome, error: str, next_at: datetime | None = None) -> None:
+    """The attempt that the step is at has ended without doing it."""
+    now = timezone.now()
+    Attempt.objects.update_or_create(
+        step=step,
+        number=step.attempts,
+        defaults={
+            "outcome": outcome,
+            "began_at": step.attempted_at or now,
+            "ended_at": now,
+            "next_at": next_at,
+            "error": _storable(error),
+        },
+    )
+
+
+def result_of(run: Run, name: str) -> Result:
     """What an earlier step of the run returned; raises Step.DoesNotExist where it has not succeeded."""
     columns = sql.columns(Step, "s")
     statement = f"SELECT {columns} FROM workflows_step s WHERE run_id = %(run)s AND name = %(name)s"  # noqa: S608  names
     row = sql.fetch(statement, Step, run=run.pk, name=name)
     step = cast(Step, sql.read(row, Step)[0]) if row else None
-    if step is None or step.state != State.SUCCEEDED:
+    if step is None or step.state not in Step.DONE:
         raise Step.DoesNotExist(f"{name} of {run} has not succeeded")
     return _recorded(step)
 
 
-def _lock(run_id: UUID, name: Step.Name) -> Step:
+def _lock(run_id: UUID, name: str) -> Step:
     """Begin an attempt at the step, whose row is locked until the transaction ends, or find it done.
 
     The step comes with its run, sign-in and user. Raises StepClosed, StepTaken.
@@ -207,8 +240,12 @@ def _lock(run_id: UUID, name: Step.Name) -> Step:
     if row is None:
         raise Step.DoesNotExist(f"run {run_id} has no step {name}")
     step, run, sign_in, user = cast(tuple[Step, Run, SignIn, User], sql.read(row, Step, Run, SignIn, User))
-    step.run, run.sign_in, sign_in.user = run, sign_in, user
-    if step.state == State.SUCCEEDED:
+    step.run = run
+    if sign_in.pk is None:  # there is none: the run is about the user
+        run.sign_in, run.user = None, user
+    else:
+        run.sign_in, sign_in.user = sign_in, user
+    if step.state in Step.DONE:
         return step
     if step.state == State.FAILED or run.is_finished:
         raise StepClosed(f"{step} is {step.state} and its run {run.state}")
@@ -216,6 +253,7 @@ def _lock(run_id: UUID, name: Step.Name) -> Step:
     if step.leased_until and step.leased_until > now:
         raise StepTaken(step.leased_until)
     step.attempts += 1
+    step.attempted_at = now
     step.started_at = step.started_at or now
     return step
 
@@ -226,7 +264,8 @@ def _locking() -> str:
     return (
         f"SELECT {', '.join(sql.columns(model, alias) for alias, model in tables.items())} "  # noqa: S608  names
         "FROM workflows_step s JOIN workflows_run r ON r.id = s.run_id "
-        "JOIN accounts_signin i ON i.id = r.sign_in_id JOIN accounts_user u ON u.id = i.user_id "
+        "LEFT JOIN accounts_signin i ON i.id = r.sign_in_id "
+        "JOIN accounts_user u ON u.id = COALESCE(i.user_id, r.user_id) "
         "WHERE s.run_id = %(run)s AND s.name = %(name)s"
         # SQLite has locked everything by then.
         + (" FOR UPDATE OF s" if connection.features.has_select_for_update_of else "")
@@ -238,11 +277,12 @@ def _claim(step: Step, lease: timedelta) -> None:
     _mark_running(step)
     sql.execute(
         "UPDATE workflows_step SET state = 'running', attempts = %(attempts)s, started_at = %(started_at)s, "
-        "leased_until = %(leased_until)s WHERE id = %(id)s",
+        "attempted_at = %(attempted_at)s, leased_until = %(leased_until)s WHERE id = %(id)s",
         Step,
         id=step.pk,
         attempts=step.attempts,
         started_at=step.started_at,
+        attempted_at=step.attempted_at,
         leased_until=timezone.now() + lease,
     )
 
@@ -253,13 +293,15 @@ def _complete(step: Step, result: Result) -> None:
     now = timezone.now()
     completed = sql.execute(
         "UPDATE workflows_step SET state = 'succeeded', attempts = %(attempts)s, started_at = %(started_at)s, "
-        "finished_at = %(finished_at)s, leased_until = NULL, result = %(result)s, error = '' "
+        "attempted_at = %(attempted_at)s, finished_at = %(finished_at)s, leased_until = NULL, "
+        "result = %(result)s, error = '' "
         # Running or not: an attempt that was taken for killed too soon counts where nobody has begun another.
         "WHERE id = %(id)s AND state IN ('waiting', 'running', 'retrying') AND attempts <= %(attempts)s",
         Step,
         id=step.pk,
         attempts=step.attempts,
         started_at=step.started_at,
+        attempted_at=step.attempted_at,
         finished_at=now,
         result=result,
     )
@@ -278,14 +320,16 @@ def _note_retry(step: Step, again: TryAgain) -> None:
     """Until it is tried again the step stays taken: another copy of its message must not come earlier."""
     retry_at = timezone.now() + timedelta(seconds=again.delay)
     with transaction.atomic():
-        held = Step.objects.filter(pk=step.pk, state__in=OPEN, attempts__lte=step.attempts)
+        held = Step.objects.filter(pk=step.pk, state__in=Step.OPEN, attempts__lte=step.attempts)
         if held.update(
             state=State.RETRYING,
             attempts=step.attempts,
             started_at=step.started_at,
+            attempted_at=step.attempted_at,
             error=_storable(again.reason),
             leased_until=retry_at,
         ):
+            _note_attempt(step, Attempt.Outcome.PUT_OFF, again.reason, retry_at)
             runs.mark_retrying(step.run_id, retry_at)
     logger.info("%s is tried again in %.0f s: %s", step, again.delay, again.reason)
     points.reached(step.run_id, step.name, "retry noted")

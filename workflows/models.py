@@ -1,21 +1,20 @@
-"""The run ledger: what has to be done after a sign-in, what is done, what it returned, what failed and why."""
+"""The run ledger: what has to be done, what is done, what it returned, what failed and why."""
 
 from __future__ import annotations
 
 import uuid
+from typing import cast
 
+from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import SignIn
+from accounts.models import SignIn, User
 
 
 class Run(models.Model):
-    """One workflow for one sign-in."""
-
-    class Kind(models.TextChoices):
-        SIGN_IN = "sign_in", "sign-in"
+    """One workflow for one thing that happened: a sign-in, or what its ``facts`` tell of its ``user``."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "queued"
@@ -29,9 +28,21 @@ class Run(models.Model):
     UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(max_length=32, choices=Kind.choices, default=Kind.SIGN_IN)
+    kind = models.CharField(max_length=32, help_text="which workflow (kinds.py)")
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    sign_in = models.OneToOneField(SignIn, models.CASCADE, related_name="run")
+    # Typed as if it were always there: whoever asks for it knows by the kind that it is.
+    sign_in: models.OneToOneField[SignIn | None, SignIn] = models.OneToOneField(  # type: ignore[misc]
+        SignIn, models.CASCADE, null=True, related_name="run"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="runs",
+        db_index=False,
+        help_text="whom it is about, where that is no sign-in",
+    )
+    facts = models.JSONField(null=True, help_text="what it is about, where that is no sign-in: ids and small facts")
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -43,6 +54,8 @@ class Run(models.Model):
         default=0, help_text="how often it was published again since it last got on by a step"
     )
     recover_at = models.DateTimeField(help_text="when recovery looks at it, unless it finished before")
+    resumed = models.PositiveIntegerField(default=0, help_text="how often it was gone on with after it had failed")
+    results = models.JSONField(null=True, help_text="where Celery keeps its results: the tuple of the last publication")
 
     class Meta:
         indexes = [
@@ -53,6 +66,16 @@ class Run(models.Model):
             ),
             models.Index(fields=["finished_at"], condition=models.Q(state="degraded"), name="run_degraded_lately"),
             models.Index(fields=["id"], condition=models.Q(state="failed"), name="run_failed"),
+            models.Index(
+                fields=["user", "created_at"], condition=models.Q(user__isnull=False), name="run_of_no_sign_in"
+            ),
+            models.Index(fields=["created_at"], condition=models.Q(sign_in=None), name="run_of_no_sign_in_by_age"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(sign_in__isnull=False, user=None) | models.Q(sign_in=None, user__isnull=False),
+                name="run_is_of_one_thing",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -65,30 +88,36 @@ class Run(models.Model):
     def is_finished(self) -> bool:
         return self.state not in self.UNFINISHED
 
+    @property
+    def owner(self) -> User:
+        """Whom it is about."""
+        return self.sign_in.user if self.sign_in_id else cast(User, self.user)
+
 
 class Step(models.Model):
     """One step of a run: written with the run, then moved by guarded updates only (ledger.py)."""
-
-    class Name(models.TextChoices):
-        CHECK_DEVICE = "check_device", "check the device"
-        NOTIFY_USER = "notify_user", "notify the user"
-        SAVE_EVENT = "save_event", "save the event"
-        POST_TO_RISK_API = "post_to_risk_api", "ask the risk service"
-        POST_PROCESS = "post_process", "act on the verdict"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
         RUNNING = "running", "running"
         RETRYING = "retrying", "retrying"
         SUCCEEDED = "succeeded", "succeeded"
+        SKIPPED = "skipped", "skipped"
         FAILED = "failed", "failed"
+
+    OPEN = (State.WAITING, State.RUNNING, State.RETRYING)
+    DONE = (State.SUCCEEDED, State.SKIPPED)
 
     # Without an index of its own: the constraint's begins with it.
     run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)
-    name = models.CharField(max_length=32, choices=Name.choices)
+    name = models.CharField(max_length=32)
+    # A run's messages are looked for in the queues of the steps that are its next.
+    stage = models.PositiveSmallIntegerField(default=0, help_text="the steps of earlier stages come before it")
+    queue = models.CharField(max_length=32, default="sign_in", help_text="where its message waits for a worker")
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(null=True, help_text="when it was first attempted")
+    attempted_at = models.DateTimeField(null=True, help_text="when it was last attempted")
     finished_at = models.DateTimeField(null=True)
     cut_off = models.PositiveIntegerField(default=0, help_text="attempts whose process ended without a word")
     leased_until = models.DateTimeField(null=True, help_text="until then nobody else may attempt it")
@@ -110,6 +139,63 @@ class Step(models.Model):
     @property
     def task_id(self) -> str:
         return task_id_of(self.run_id, self.name)
+
+
+class Attempt(models.Model):
+    """An attempt at a step that did not do it. The one that did is the step's last, which its row tells of."""
+
+    class Outcome(models.TextChoices):
+        PUT_OFF = "put_off", "put off"
+        FAILED = "failed", "failed"
+        KILLED = "killed", "killed"
+
+    step = models.ForeignKey(Step, models.CASCADE, related_name="failed_attempts", db_index=False)
+    number = models.PositiveIntegerField(help_text="of the step's attempts")
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(help_text="where it was killed: when that was found out")
+    next_at = models.DateTimeField(null=True, help_text="when the next one was to be, where that was known")
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["step", "number"], name="one_attempt_of_a_number_a_step")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} at {self.step_id}"
+
+
+class CallbackCall(models.Model):
+    """Celery called an error callback of a run's canvas: at which level, and for which step."""
+
+    class Level(models.TextChoices):
+        TASK = "task", "a task"
+        MEMBER = "member", "a member of the group"
+        GROUP = "group", "the group"
+        CHAIN = "chain", "the whole chain"
+
+    class Reason(models.TextChoices):
+        FAILED = "failed", "it failed for good"
+        INTERRUPTED = "interrupted", "its process was killed"
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="callback_calls", db_index=False)
+    level = models.CharField(max_length=16, choices=Level.choices)
+    step = models.CharField(max_length=32, blank=True, help_text="empty where the ledger does not tell which")
+    reason = models.CharField(max_length=16, choices=Reason.choices)
+    resumed = models.PositiveIntegerField(default=0, help_text="how often the run had been resumed by then")
+    calls = models.PositiveIntegerField(default=1, help_text="how often Celery called it, which counts once")
+    called_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "level", "step", "reason", "resumed"], name="one_callback_a_level_and_step"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} callback of {self.run_id}"
 
 
 class Chord(models.Model):
@@ -138,21 +224,41 @@ class Chord(models.Model):
         return f"chord {self.group_id}"
 
 
+class Breaker(models.Model):
+    """What is not asked for a while because it did not answer: one row for all workers (breakers.py)."""
+
+    name = models.CharField(max_length=255, unique=True)
+    failures = models.PositiveIntegerField(default=0, help_text="in a row")
+    opened_at = models.DateTimeField(null=True, help_text="empty while it is closed")
+    probe_at = models.DateTimeField(null=True, help_text="when it is asked again, by one, to see whether it is back")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Alert(models.Model):
     """Something that a person has to look at; operators are told by mail, many at a time (alerts.py)."""
 
     class Kind(models.TextChoices):
         RUN_FAILED = "run_failed", "a run failed"
+        RUNS_STUCK = "runs_stuck", "runs take too long"
+        BREAKER_OPENED = "breaker_opened", "a breaker opened"
+        DEAD_LETTER = "dead_letter", "a message was dropped"
+        UNANSWERED = "unanswered", "a notice is unanswered"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="alerts")
     text = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
     told_at = models.DateTimeField(null=True, help_text="when the mail that names it was handed over")
+    posted_at = models.DateTimeField(null=True, help_text="when the webhook that names it was taken")
 
     class Meta:
         ordering = ["pk"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(told_at=None), name="alert_untold")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(told_at=None), name="alert_untold"),
+            models.Index(fields=["id"], condition=models.Q(posted_at=None), name="alert_unposted"),
+        ]
 
     def __str__(self) -> str:
         return self.get_kind_display()

@@ -9,7 +9,9 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Notice, SignIn, Verdict
+from workflows import kinds
 from workflows.models import Run, Step
+from workflows.steps import Name
 
 NOTICES = {
     "not_needed": "no mail needed",
@@ -38,8 +40,8 @@ VERDICTS = {
 }
 # What is told of an error to those who do not run this site.
 AWAY: dict[str, str] = {
-    Step.Name.NOTIFY_USER: "The mail server did not answer; it will be tried again.",
-    Step.Name.POST_TO_RISK_API: "The risk service did not answer; it will be tried again.",
+    Name.NOTIFY_USER: "The mail server did not answer; it will be tried again.",
+    Name.POST_TO_RISK_API: "The risk service did not answer; it will be tried again.",
 }
 INTERRUPTED = "This step was interrupted; it will be tried again."
 FAILED = "This step failed for good; the operators can see why."
@@ -82,7 +84,7 @@ def show_run(run: Run, *, staff: bool) -> ShownRun:
     mail_follows = run.state == Run.State.DEGRADED and _notice_state_of(run) == Notice.State.HANDED_OVER
     return ShownRun(
         steps={step.name: show_step(step, run=run, staff=staff, now=now) for step in steps},
-        done=sum(step.state == Step.State.SUCCEEDED for step in steps),
+        done=sum(step.state in Step.DONE for step in steps),
         total=len(steps),
         says=MAIL_FOLLOWS if mail_follows else RUNS[Run.State(run.state)],
         poll=POLL_FOR_MAIL if mail_follows else POLLS.get(Run.State(run.state), ""),
@@ -95,7 +97,7 @@ def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
     never_reached = run.is_finished and step.state == Step.State.WAITING
     return ShownStep(
         name=step.name,
-        title=step.get_name_display(),
+        title=title_of(run, step.name),
         state="degraded" if unsent else step.state,
         state_word=unsent or ("not reached" if never_reached else step.get_state_display()),
         duration=_duration_of(step, now),
@@ -103,6 +105,14 @@ def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
         says=says_of_result(step.name, result),
         error=_cut(error_for(step, staff=staff)),
     )
+
+
+def title_of(run: Run, step: str) -> str:
+    """What its kind calls it; a step of another version of this site is called by its name."""
+    try:
+        return kinds.get(run.kind).step(step).title
+    except LookupError:
+        return step
 
 
 def error_for(step: Step, *, staff: bool) -> str:
@@ -125,18 +135,18 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
     if not result:
         return ""
     match name:
-        case Step.Name.CHECK_DEVICE:
+        case Name.CHECK_DEVICE:
             status = _label(SignIn.DeviceStatus.choices, result.get("status"))
             return f"{status} device: {_label(SignIn.DeviceReason.choices, result.get('reason'))}"
-        case Step.Name.NOTIFY_USER:
+        case Name.NOTIFY_USER:
             return NOTICES.get(str(result.get("notice")), "")
-        case Step.Name.SAVE_EVENT:
+        case Name.SAVE_EVENT:
             return "written to the security log"
-        case Step.Name.POST_TO_RISK_API:
+        case Name.POST_TO_RISK_API:
             return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
-        case Step.Name.POST_PROCESS if result.get("action") == Verdict.Action.NOTHING:
+        case Name.POST_PROCESS if result.get("action") == Verdict.Action.NOTHING:
             return "nothing needed to be done"
-        case Step.Name.POST_PROCESS:
+        case Name.POST_PROCESS:
             return _label(Verdict.Action.choices, result.get("action"))
     return ""
 

@@ -7,18 +7,20 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
+from django.db import transaction
 from kombu import Connection
 from kombu.connection import ConnectionPool
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from kombu.pools import connections
 
-from workflows import points, runs
+from workflows import kinds, points, runs
 from workflows.breaker import Breaker
-from workflows.canvas import sign_in_canvas
+from workflows.models import Run
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ SLOW = 1.0
 breaker = Breaker(REST)
 
 
-def publish(run_id: UUID) -> bool:
+def publish(run: Run) -> bool:
     """Publish the run's canvas; False where the broker did not take it in time, and recovery will.
 
     Publishing a run again is always safe: steps that are done do not act again. After a failure the broker is not
@@ -40,25 +42,34 @@ def publish(run_id: UUID) -> bool:
     """
     if breaker.is_open:
         return False
-    points.reached(run_id, "", "before publish")
+    points.reached(run.pk, "", "before publish")
     began = time.monotonic()
-    published = publish_all([run_id])
+    published = publish_all([run])
     if not published or time.monotonic() - began > SLOW:
         breaker.trip()
     return bool(published)
 
 
-def publish_all(run_ids: Iterable[UUID]) -> list[UUID]:
-    """Publish the runs' canvases until the broker does not take one; returns those that it took."""
+def publish_on_commit(run: Run) -> None:
+    """Publish the run once the transaction that writes it is committed.
+
+    Whatever goes wrong with the broker then is logged, and what the run is about has happened all the same.
+    """
+    transaction.on_commit(partial(publish, run), robust=True)
+
+
+def publish_all(unpublished: Iterable[Run]) -> list[UUID]:
+    """Publish the runs' canvases until the broker does not take one; returns the ids of those that it took."""
     taken: list[UUID] = []
     try:
         with _connection() as connection:
-            for run_id in run_ids:
+            for run in unpublished:
+                canvas = kinds.get(run.kind).canvas(str(run.pk))
                 # Not as children of the task that recovers: it would collect them all.
-                sign_in_canvas(str(run_id)).apply_async(connection=connection, retry_policy=ONCE, add_to_parent=False)
-                taken.append(run_id)
-                points.reached(run_id, "", "published")
-                runs.mark_published(run_id)
+                result = canvas.apply_async(connection=connection, retry_policy=ONCE, add_to_parent=False)
+                taken.append(run.pk)
+                points.reached(run.pk, "", "published")
+                runs.mark_published(run.pk, result.as_tuple())
     except (OperationalError, ConnectionLimitExceeded) as error:
         logger.warning("the broker does not take runs, which are left to recovery: %s", error)
     return taken

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.dispatch import receiver
 
 from accounts.models import SignIn
@@ -18,5 +16,4 @@ def on_sign_in_recorded(sign_in: SignIn, **kwargs: Any) -> None:
     """Write the run in the sign-in's transaction, and publish it once that is committed."""
     run = runs.create_run(sign_in)
     points.reached(run.pk, "", "created")
-    # robust: whatever goes wrong with the broker is logged, and the sign-in has still succeeded.
-    transaction.on_commit(partial(publishing.publish, run.pk), robust=True)
+    publishing.publish_on_commit(run)

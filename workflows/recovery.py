@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 SLACK = timedelta(seconds=5)
 # As many runs as are published in well under a second: a recovery that dies publishes no more than these once more.
 BATCH = 200
+# By the name of a queue.
+Moments: TypeAlias = dict[str, datetime]
 
 
 def recover_runs(*, everything: bool = False, seconds: float = 10.0) -> int:
@@ -50,8 +53,8 @@ def recover_runs(*, everything: bool = False, seconds: float = 10.0) -> int:
     return recovered
 
 
-def _look(*, everything: bool) -> datetime:
-    """Of the broker: what was sent before this moment must have left its queue. Raises BrokerAway."""
+def _look(*, everything: bool) -> Moments:
+    """Of the broker: what was sent before this moment must have left this queue. Raises BrokerAway."""
     now = timezone.now()
     seen = backlog.look()
     if seen.lost or everything:
@@ -59,22 +62,28 @@ def _look(*, everything: bool) -> datetime:
         lost = runs.mark_lost(now)
         backlog.mark()
         logger.warning("the broker holds none of the %s unfinished runs: they are published again", lost)
-    return backlog.left_before(seen.head, runs.STALLED) - SLACK
+    return {queue: left - SLACK for queue, left in backlog.left_before(seen.heads, runs.STALLED).items()}
 
 
-def _standing_still(left_before: datetime) -> QuerySet[Run]:
+def _standing_still(left_before: Moments) -> QuerySet[Run]:
     now = timezone.now()
     held = Step.objects.filter(run=OuterRef("pk"), leased_until__gt=now)
-    return Run.objects.filter(
-        ~Exists(held),
+    waits = Q()
+    for queue, left in left_before.items():
         # A published run is looked at STALLED after it moved.
-        Q(published_at=None) | Q(recover_at__lt=left_before + runs.STALLED),
-        state__in=Run.UNFINISHED,
-        recover_at__lte=now,
+        waits |= Q(Exists(_next_steps().filter(queue=queue)), recover_at__gte=left + runs.STALLED)
+    return Run.objects.filter(
+        ~Exists(held), Q(published_at=None) | ~waits, state__in=Run.UNFINISHED, recover_at__lte=now
     )
 
 
-def _note_moves(left_before: datetime) -> None:
+def _next_steps() -> QuerySet[Step]:
+    """Of the run: those whose messages are on their way, in one queue or another."""
+    before = Step.objects.filter(run=OuterRef("run"), stage__lt=OuterRef("stage"), state__in=Step.OPEN)
+    return Step.objects.filter(~Exists(before), run=OuterRef("pk"), state__in=Step.OPEN)
+
+
+def _note_moves(left_before: Moments) -> None:
     """A run that got on by a step since it was published has sent its next message then: its wait begins anew.
 
     It is noted here, and not with each step, because nearly all runs end before anyone asks.
@@ -85,7 +94,7 @@ def _note_moves(left_before: datetime) -> None:
     ).update(recover_at=F("moved_at") + runs.STALLED, stalls=0)
 
 
-def _claim(left_before: datetime) -> list[UUID]:
+def _claim(left_before: Moments) -> list[UUID]:
     """A batch of the runs that stand still; of several recoveries at once, one gets a run.
 
     One that dies before it has published them keeps the others off for STALLED.

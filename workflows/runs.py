@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import Notice, SignIn
+from accounts.models import Notice, SignIn, User
+from workflows import kinds
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run, Step
 
@@ -21,24 +24,44 @@ UNPUBLISHED = timedelta(seconds=10)
 STALLED = timedelta(seconds=20)
 # A notice goes out within a day (notices.DELIVER_WITHIN) or never.
 MENDED_WITHIN = timedelta(days=2)
-ALL_WAITING = "VALUES " + ", ".join(f"(%(run)s, '{name}', 'waiting', 0, 0, '')" for name in Step.Name)
 
 
 def create_run(sign_in: SignIn) -> Run:
     """The run of ``sign_in`` and its steps, all waiting. Call it in the transaction that writes the sign-in."""
-    run = Run(sign_in=sign_in, recover_at=timezone.now() + UNPUBLISHED)
+    return _create(Run(kind="sign_in", sign_in=sign_in))
+
+
+def create_run_of(kind: str, user: User, **facts: Any) -> Run:
+    """A run of another kind about ``user``, given ``facts``: ids and what else is small, as JSON has it.
+
+    Call it in the transaction that writes what the run is about, and then ``publishing.publish_on_commit``. Raises
+    kinds.UnknownKind.
+    """
+    return _create(Run(kind=kind, user=user, facts=facts))
+
+
+def _create(run: Run) -> Run:
+    run.recover_at = run.created_at + UNPUBLISHED
+    steps = _all_waiting(kinds.get(run.kind))
     sql.execute(
-        "INSERT INTO workflows_run (id, kind, state, sign_in_id, created_at, published, stalls, recover_at) "
-        "VALUES (%(id)s, %(kind)s, %(state)s, %(sign_in)s, %(created_at)s, 0, 0, %(recover_at)s)",
+        "INSERT INTO workflows_run (id, kind, state, sign_in_id, user_id, facts, created_at, published, stalls, "
+        "recover_at, resumed) VALUES (%(id)s, %(kind)s, %(state)s, %(sign_in)s, %(user)s, %(facts)s, %(created_at)s, "
+        "0, 0, %(recover_at)s, 0)",
         Run,
-        **{name: getattr(run, name) for name in ("id", "kind", "state", "created_at", "recover_at")},
-        sign_in=sign_in.pk,
+        **{name: getattr(run, name) for name in ("id", "kind", "state", "facts", "created_at", "recover_at")},
+        sign_in=run.sign_in_id,
+        user=run.user_id,
     )
-    sql.execute(
-        f"INSERT INTO workflows_step (run_id, name, state, attempts, cut_off, error) {ALL_WAITING}", Step, run=run.pk
-    )
+    sql.execute(steps, Step, run=run.pk)
     run._state.adding = False
     return run
+
+
+@functools.cache
+def _all_waiting(kind: kinds.Kind) -> str:
+    rows = (f"(%(run)s, '{step.name}', {step.stage}, '{step.queue}', 'waiting', 0, 0, '')" for step in kind.steps)
+    columns = "run_id, name, stage, queue, state, attempts, cut_off, error"
+    return f"INSERT INTO workflows_step ({columns}) VALUES {', '.join(rows)}"  # noqa: S608  names
 
 
 def mark_running(run_id: UUID) -> None:
@@ -57,15 +80,16 @@ def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
     _unfinished().filter(pk=run_id).update(state=Run.State.RETRYING, recover_at=retry_at + STALLED, stalls=0)
 
 
-def mark_published(run_id: UUID) -> None:
-    """The broker has the run's canvas."""
+def mark_published(run_id: UUID, results: Any = None) -> None:
+    """The broker has the run's canvas, whose ``results`` are this tuple of Celery's."""
     now = timezone.now()
     sql.execute(
-        "UPDATE workflows_run SET published = published + 1, published_at = %(published_at)s, "
+        "UPDATE workflows_run SET published = published + 1, published_at = %(published_at)s, results = %(results)s, "
         "recover_at = CASE WHEN recover_at > %(recover_at)s THEN recover_at ELSE %(recover_at)s END WHERE id = %(id)s",
         Run,
         id=run_id,
         published_at=now,
+        results=results,
         recover_at=now + STALLED,
     )
 
@@ -145,7 +169,12 @@ def _reopen_some(most: int = 1000) -> int:
         state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
     )
     return Run.objects.filter(pk__in=locked).update(
-        state=Run.State.QUEUED, finished_at=None, published_at=None, stalls=0, recover_at=timezone.now()
+        state=Run.State.QUEUED,
+        finished_at=None,
+        published_at=None,
+        stalls=0,
+        recover_at=timezone.now(),
+        resumed=F("resumed") + 1,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
@@ -17,9 +18,16 @@ from accounts import devices, notices, security_log, verdicts
 from accounts.models import Notice, SecurityEvent
 from workflows import ledger, risk_api, runs
 from workflows.ledger import Result, TryAgain
-from workflows.models import Step, task_id_of
+from workflows.models import Run, Step, task_id_of
 
-Name = Step.Name
+
+class Name(StrEnum):
+    CHECK_DEVICE = "check_device"
+    NOTIFY_USER = "notify_user"
+    SAVE_EVENT = "save_event"
+    POST_TO_RISK_API = "post_to_risk_api"
+    POST_PROCESS = "post_process"
+
 
 # Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
 LEASE = timedelta(seconds=35)
@@ -61,6 +69,21 @@ def post_to_risk_api(run_id: UUID) -> Result:
 def post_process(run_id: UUID) -> Result:
     """Store the verdict, act on it and finish the run; returns verdict (id), decision, action."""
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
+
+
+def give_up_notice(run_id: UUID) -> None:
+    """The notice of the run's sign-in has not gone out, and will not by itself."""
+    run = Run.objects.get(pk=run_id)
+    error = Step.objects.get(run=run_id, name=Name.NOTIFY_USER).error
+    for notice in Notice.objects.filter(sign_in=run.sign_in).exclude(state=Notice.State.SENT):
+        notices.give_up(notice, error)
+
+
+def do_without_verdict(run_id: UUID) -> None:
+    """The risk service gave no assessment: note it in the security log."""
+    run = Run.objects.select_related("sign_in").get(pk=run_id)
+    error = Step.objects.get(run=run_id, name=Name.POST_TO_RISK_API).error
+    security_log.record_event(run.sign_in, SecurityEvent.Kind.RISK_UNAVAILABLE, {"error": error})
 
 
 def _check_device(step: Step) -> Result:

@@ -20,6 +20,7 @@ from accounts.signals import sign_in_recorded
 from tests.accounts.browser import FIREFOX_ON_LINUX, HOME, LOGIN, Browser
 from tests.conftest import PASSWORD
 from workflows.models import Run, Step
+from workflows.steps import Name
 
 
 @pytest.mark.parametrize("name", ["alice", "ALICE", "alice@example.com", "Alice@Example.COM", " alice "])
@@ -52,7 +53,7 @@ def test_a_sign_in_has_one_run_of_five_waiting_steps(alice: User) -> None:
 
     run = Run.objects.get()
     assert (run.sign_in, run.state) == (sign_in, Run.State.QUEUED)
-    assert [step.name for step in run.steps.all()] == list(Step.Name)
+    assert [step.name for step in run.steps.all()] == list(Name)
     assert {step.state for step in run.steps.all()} == {Step.State.WAITING}
 
 

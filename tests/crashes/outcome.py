@@ -12,6 +12,7 @@ from django.contrib.sessions.models import Session
 
 from accounts.models import Device, Notice, SecurityEvent, SignIn, Verdict
 from workflows.models import Run, Step
+from workflows.steps import Name
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Outcome:
     """The defaults are those of a run that ended right, from a sign-in with a new device that was denied."""
 
     state: str = Run.State.SUCCEEDED
-    steps: dict[str, str] = field(default_factory=lambda: dict.fromkeys(Step.Name.values, Step.State.SUCCEEDED.value))
+    steps: dict[str, str] = field(default_factory=lambda: dict.fromkeys(list(Name), Step.State.SUCCEEDED.value))
     devices: int = 1
     trusted: bool = False
     signed_in: bool = False

@@ -10,7 +10,8 @@ from tests.crashes.trial import Trial
 from tests.crashes.windows import Window
 from tests.waiting import wait_for
 from workflows.ledger import MOST_CUT_OFF, MOST_STALLS
-from workflows.models import Alert, Run, Step
+from workflows.models import Alert, Run
+from workflows.steps import Name
 
 # The work is done before the test, by the fixture; it only reads.
 pytestmark = pytest.mark.django_db
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.django_db
 SECONDS = 120.0
 # Why the run has failed, and where its process dies.
 DEADLY = {
-    f"its process was killed {MOST_CUT_OFF} times": Window(Step.Name.POST_TO_RISK_API, "claimed"),
-    f"it was published {MOST_STALLS} times": Window(Step.Name.SAVE_EVENT, "begun"),
+    f"its process was killed {MOST_CUT_OFF} times": Window(Name.POST_TO_RISK_API, "claimed"),
+    f"it was published {MOST_STALLS} times": Window(Name.SAVE_EVENT, "begun"),
 }
 
 
@@ -34,7 +35,7 @@ def poison(request: pytest.FixtureRequest, trial: Trial, worker: servers.Server)
 @pytest.fixture(scope="module")
 def other(trial: Trial, poison: tuple[Run, str]) -> Run:
     """A run after that."""
-    run = trial.begin(Window(Step.Name.SAVE_EVENT, "begun"))
+    run = trial.begin(Window(Name.SAVE_EVENT, "begun"))
     wait_for(lambda: trial.has_ended(run), "another run ends", seconds=SECONDS)
     return run
 

@@ -42,7 +42,7 @@ class Trial:
         if window.start is Start.UNPUBLISHED:
             Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
         else:
-            publishing.publish(run.pk)
+            publishing.publish(run)
         return run
 
     def make_person(self) -> User:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from workflows.models import Step
-
-Name = Step.Name
+from workflows.steps import Name
 
 
 class Start(Enum):

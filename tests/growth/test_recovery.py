@@ -18,6 +18,7 @@ from workflows import alerts, backlog, periodic, publishing, runs
 from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
 
+QUEUES = ("sign_in", "mail", "risk")
 LONG_AGO = timedelta(minutes=5)
 # Of these half stand still, and one each is held by a worker, waits to be tried again, and has failed.
 UNFINISHED = 30
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.usefixtures("site")
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is there, its queue is empty, and it takes what it is given."""
+    """It is there, its queues are empty, and it takes what it is given."""
 
-    def take(run_ids: Collection[UUID]) -> list[UUID]:
-        for run_id in run_ids:
-            runs.mark_published(run_id)
-        return list(run_ids)
+    def take(offered: Collection[Run]) -> list[UUID]:
+        for run in offered:
+            runs.mark_published(run.pk)
+        return [run.pk for run in offered]
 
-    monkeypatch.setattr(backlog, "look", lambda: Look(head=timezone.now(), lost=False))
+    monkeypatch.setattr(backlog, "look", lambda: Look(heads=dict.fromkeys(QUEUES, timezone.now()), lost=False))
     monkeypatch.setattr(publishing, "publish_all", take)
 
 

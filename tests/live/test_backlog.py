@@ -28,7 +28,7 @@ def backlog(empty_broker: None, make_run: Callable[..., Run]) -> None:
     """RUNS runs in the broker's queue, and no worker that takes them; recovery knew the broker before."""
     recover_runs()
     for _ in range(RUNS):
-        assert publish(make_run().pk)
+        assert publish(make_run())
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from tests.workflows.risk_service import DENY, Answer, RiskService
 from workflows.models import Run, Step, task_id_of
 from workflows.publishing import breaker, publish
 from workflows.recovery import recover_runs
+from workflows.steps import Name
 
-Name = Step.Name
 Finished = Callable[[Run], bool]
 MakeRun = Callable[..., Run]
 
@@ -38,7 +38,7 @@ def test_a_run_goes_through_its_five_steps_in_the_canvas_order(
 ) -> None:
     run = make_run()
 
-    assert publish(run.pk)
+    assert publish(run)
     wait_for(lambda: finished(run), "the run finishes")
 
     assert run.state == Run.State.SUCCEEDED
@@ -60,7 +60,7 @@ def test_each_steps_result_lies_under_an_id_that_follows_from_the_run(
     worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished
 ) -> None:
     run = make_run()
-    publish(run.pk)
+    publish(run)
     wait_for(lambda: finished(run), "the run finishes")
 
     last: AsyncResult[Any] = AsyncResult(task_id_of(run.pk, Name.POST_PROCESS))
@@ -79,7 +79,7 @@ def test_a_new_device_gets_its_notice_into_the_mailbox(
 ) -> None:
     first, second = make_run(), make_run(user_agent=SAFARI)
     for run in (first, second):
-        publish(run.pk)
+        publish(run)
         wait_for(lambda run=run: finished(run), "the run finishes")  # type: ignore[misc]
 
     message_id = f"<{second.pk}.notify_user@testserver>"
@@ -95,7 +95,7 @@ def test_a_run_published_five_times_at_once_has_each_effect_once(
     run = make_run(user_agent=SAFARI)
 
     for _ in range(5):
-        publish(run.pk)
+        publish(run)
     wait_for(lambda: finished(run), "the run finishes")
 
     assert run.state == Run.State.SUCCEEDED
@@ -112,7 +112,7 @@ def test_many_runs_at_once_all_finish(
     runs = [make_run() for _ in range(30)]
 
     for run in runs:
-        publish(run.pk)
+        publish(run)
 
     wait_for(lambda: all(finished(run) for run in runs), "all runs finish", seconds=60)
     assert {run.state for run in runs} == {Run.State.SUCCEEDED}
@@ -124,7 +124,7 @@ def test_a_risk_service_that_is_away_is_asked_again_until_it_is_back(
 ) -> None:
     risk.answer = Answer(status=503, body=b"")
     run = make_run()
-    publish(run.pk)
+    publish(run)
     wait_for(lambda: step_of(run, Name.POST_TO_RISK_API).state == Step.State.RETRYING, "a retry waits")
     run.refresh_from_db()
     assert run.state == Run.State.RETRYING
@@ -141,7 +141,7 @@ def test_a_step_that_fails_for_good_fails_the_run_and_says_why(
 ) -> None:
     risk.answer = Answer(status=422, body=b"the version is wrong")
     run = make_run()
-    publish(run.pk)
+    publish(run)
     wait_for(lambda: finished(run), "the run ends")
 
     assert run.state == Run.State.FAILED
@@ -158,7 +158,7 @@ def test_recovery_publishes_what_a_broker_that_was_down_did_not_take(
     run = make_run()
     listening = current_app.conf.broker_write_url
     current_app.conf.update(broker_write_url=_nobody_listens())
-    assert not publish(run.pk)
+    assert not publish(run)
     current_app.conf.update(broker_write_url=listening)
     breaker.close()
     run.refresh_from_db()

@@ -45,7 +45,7 @@ def test_a_run_whose_worker_was_killed_in_a_step_is_finished_when_the_next_one_s
     finished: Callable[[Run], bool],
 ) -> None:
     with new_worker() as doomed:
-        publish(run.pk)
+        publish(run)
         wait_for(lambda: risk.requests, "the worker asks the risk service")
         doomed.signal(signal.SIGKILL)
     risk.answer = Answer()
@@ -67,7 +67,7 @@ def test_a_killed_pool_child_does_not_fail_the_run(
     finished: Callable[[Run], bool],
 ) -> None:
     with new_worker() as worker:
-        publish(run.pk)
+        publish(run)
         wait_for(lambda: risk.requests, "the worker asks the risk service")
         before = timezone.now()
         _kill_pool_children(worker)

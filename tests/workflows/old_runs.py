@@ -17,6 +17,7 @@ from pytest_django import Settings
 from accounts.models import Device, Notice, SecurityEvent, SignIn, Verdict
 from workflows import retention
 from workflows.models import Alert, Run, Step
+from workflows.steps import Name
 
 MakeRun = Callable[..., Run]
 
@@ -55,7 +56,7 @@ def is_there(run: Run) -> bool:
     """Whether the run is, with its sign-in and its steps; fails where some are and some are not."""
     (answer,) = {
         Run.objects.filter(pk=run.pk).exists(),
-        SignIn.objects.filter(pk=run.sign_in_id).exists(),
-        Step.objects.filter(run=run.pk).count() == len(Step.Name),
+        SignIn.objects.filter(pk=run.sign_in.pk).exists(),
+        Step.objects.filter(run=run.pk).count() == len(Name),
     }
     return answer

@@ -16,9 +16,11 @@ from pytest_django import Settings
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import Answer, RiskService, risk_service
 from workflows import risk_api, steps, tasks
-from workflows.canvas import TASKS, sign_in_canvas
+from workflows.canvas import SIGN_IN, sign_in_canvas
 from workflows.ledger import TryAgain
 from workflows.models import Run, Step
+from workflows.step_tasks import on_chain_error
+from workflows.steps import Name
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +57,18 @@ def test_the_canvas_of_a_finished_run_changes_nothing(make_run: Callable[..., Ru
     assert len(risk.requests) == 1
 
 
-def test_there_is_a_task_for_every_step_under_the_steps_name() -> None:
-    assert {name: task.name for name, task in TASKS.items()} == {name: f"workflows.tasks.{name}" for name in Step.Name}
+def test_the_steps_are_read_from_the_canvas() -> None:
+    planned = [(step.name, step.stage, step.queue) for step in SIGN_IN.steps]
+
+    assert planned == [
+        (Name.CHECK_DEVICE, 0, "sign_in"),
+        (Name.NOTIFY_USER, 1, "mail"),
+        (Name.SAVE_EVENT, 1, "sign_in"),
+        (Name.POST_TO_RISK_API, 2, "risk"),
+        (Name.POST_PROCESS, 3, "sign_in"),
+    ]
+    assert SIGN_IN.step("save_event").title == "save the event"
+    assert [step.name for step in SIGN_IN.steps if step.skippable] == [Name.NOTIFY_USER, Name.POST_TO_RISK_API]
 
 
 def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskService) -> None:
@@ -69,7 +81,7 @@ def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskSer
     assert isinstance(result.result, risk_api.RiskApiRefused)
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
-    assert "no such version" in run.steps.get(name=Step.Name.POST_TO_RISK_API).error
+    assert "no such version" in run.steps.get(name=Name.POST_TO_RISK_API).error
 
 
 def test_a_step_that_reached_its_time_limit_is_tried_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +92,7 @@ def test_a_step_that_reached_its_time_limit_is_tried_again(run: Run, monkeypatch
     with pytest.raises(TryAgain):  # what a task that is called directly raises instead of retrying
         tasks.post_to_risk_api(str(run.pk))
 
-    step = run.steps.get(name=Step.Name.POST_TO_RISK_API)
+    step = run.steps.get(name=Name.POST_TO_RISK_API)
     assert (step.state, step.error) == (Step.State.RETRYING, "it reached its time limit")
     run.refresh_from_db()
     assert run.state == Run.State.RETRYING
@@ -99,10 +111,12 @@ def test_an_id_that_is_no_runs_is_an_error_and_not_a_retry(db: None) -> None:
 
 
 def test_the_error_callback_may_be_called_any_number_of_times(run: Run) -> None:
-    run.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.FAILED)
+    run.steps.filter(name=Name.CHECK_DEVICE).update(state=Step.State.FAILED)
 
     for _ in range(3):
-        tasks.on_canvas_error(str(run.pk))
+        on_chain_error(str(run.pk))
 
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
+    (call,) = run.callback_calls.all()
+    assert (call.level, call.step, call.reason, call.calls) == ("chain", Name.CHECK_DEVICE, "failed", 3)

@@ -8,7 +8,6 @@ import pytest
 from django.core.checks.registry import registry
 from pytest_django import Settings
 
-from workflows import checks
 from workflows.checks import check_workflows
 
 POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
@@ -76,10 +75,10 @@ def test_a_database_that_endangers_a_run_is_refused(
     assert set(found()) == {refused}
 
 
-def test_steps_in_a_queue_that_recovery_does_not_look_at_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "RUN_TASKS", ["workflows.periodic.recover"])  # which has a queue of its own
+def test_steps_in_a_queue_that_no_worker_serves_are_refused(settings: Settings) -> None:
+    settings.CELERY_TASK_QUEUES = [queue for queue in settings.CELERY_TASK_QUEUES if queue.name != "mail"]
 
-    assert set(found()) == {"workflows.E008"}
+    assert set(found()) == {"workflows.E013"}
 
 
 def test_a_broker_that_is_not_redis_has_other_timeouts(settings: Settings) -> None:

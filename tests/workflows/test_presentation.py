@@ -22,6 +22,7 @@ from workflows.presentation import (
     show_run,
     show_step,
 )
+from workflows.steps import Name
 
 NOW = timezone.now()
 
@@ -101,8 +102,8 @@ def test_staff_are_told_an_error_as_it_is_while_it_matters() -> None:
     assert shown(Step.State.SUCCEEDED, result={"notice": "handed_over", "error": "away"}).error == "away"
 
 
-@pytest.mark.parametrize("name", Step.Name)
-def test_others_are_told_a_sentence(name: Step.Name) -> None:
+@pytest.mark.parametrize("name", Name)
+def test_others_are_told_a_sentence(name: Name) -> None:
     raw = "[Errno 111] Connection refused"
     retrying = shown(Step.State.RETRYING, name=name, staff=False, error=raw).error
     assert raw not in retrying and retrying.endswith("it will be tried again.")

@@ -82,7 +82,7 @@ def test_a_broker_that_takes_nothing_leaves_the_run_queued(run: Run, answers: by
     with broker_that(answers) as accepted:
         began = time.monotonic()
 
-        assert publish(run.pk) is False
+        assert publish(run) is False
 
         assert time.monotonic() - began < FAR_LESS_SECONDS
         assert accepted
@@ -92,7 +92,7 @@ def test_a_broker_that_takes_nothing_leaves_the_run_queued(run: Run, answers: by
 
 def test_a_broker_that_hangs_is_asked_once_and_then_left_alone_for_a_while(make_run: Callable[..., Run]) -> None:
     with broker_that(None) as accepted:
-        assert [publish(make_run().pk) for _ in range(5)] == [False] * 5
+        assert [publish(make_run()) for _ in range(5)] == [False] * 5
 
     assert len(accepted) == 1
 
@@ -101,13 +101,13 @@ def test_a_broker_that_is_slow_to_take_one_is_left_alone_for_a_while(run: Run, m
     publish_all = publishing.publish_all
     monkeypatch.setattr(publishing, "SLOW", 0.01)
 
-    def take_slowly(run_ids: list[UUID]) -> list[UUID]:
+    def take_slowly(taken: list[Run]) -> list[UUID]:
         time.sleep(0.02)
-        return publish_all(run_ids) or run_ids
+        return publish_all(taken) or [run.pk for run in taken]
 
     monkeypatch.setattr(publishing, "publish_all", take_slowly)
 
-    assert publish(run.pk)
+    assert publish(run)
     assert publishing.breaker.is_open
 
 

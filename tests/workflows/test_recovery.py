@@ -18,7 +18,9 @@ from tests.workflows.past import let_pass
 from workflows import backlog, ledger, publishing, runs, steps, tasks
 from workflows.models import Run, Step
 from workflows.recovery import recover_runs
+from workflows.steps import Name
 
+QUEUES = ("sign_in", "mail", "risk")
 LONG_AGO = timedelta(minutes=5)
 
 
@@ -26,7 +28,8 @@ class Broker:
     """What recovery is told of the broker, and what the broker took of it."""
 
     def __init__(self) -> None:
-        self.head: datetime | None = None  # None: its queue is empty
+        self.head: datetime | None = None  # None: its queues are empty
+        self.heads: dict[str, datetime] = {}  # of those that have got elsewhere
         self.lost = False
         self.away = False
         self.takes = 1000
@@ -35,13 +38,14 @@ class Broker:
     def look(self) -> backlog.Look:
         if self.away:
             raise backlog.BrokerAway("nobody answers")
-        return backlog.Look(head=self.head or timezone.now(), lost=self.lost)
+        heads = dict.fromkeys(QUEUES, self.head or timezone.now()) | self.heads
+        return backlog.Look(heads, lost=self.lost)
 
     def mark(self) -> None:
         self.lost = False
 
-    def take(self, run_ids: Collection[UUID]) -> list[UUID]:
-        taken = list(run_ids)[: self.takes]
+    def take(self, offered: Collection[Run]) -> list[UUID]:
+        taken = [run.pk for run in offered][: self.takes]
         for run_id in taken:
             runs.mark_published(run_id)
         self.taken += taken
@@ -77,7 +81,7 @@ def publish(run: Run, ago: timedelta) -> None:
     Run.objects.filter(pk=run.pk).update(published=1, published_at=moment, recover_at=moment + runs.STALLED)
 
 
-def hold(run: Run, name: Step.Name, seconds: float) -> None:
+def hold(run: Run, name: Name, seconds: float) -> None:
     until = timezone.now() + timedelta(seconds=seconds)
     run.steps.filter(name=name).update(state=Step.State.RUNNING, leased_until=until)
 
@@ -118,7 +122,7 @@ def test_two_recoveries_that_both_see_the_loss_publish_a_run_once(
     def look_while_another_recovers() -> backlog.Look:
         monkeypatch.setattr(backlog, "look", broker.look)
         assert recover_runs() == 1
-        return backlog.Look(head=timezone.now(), lost=True)
+        return backlog.Look(heads=dict.fromkeys(QUEUES, timezone.now()), lost=True)
 
     monkeypatch.setattr(backlog, "look", look_while_another_recovers)
 
@@ -158,8 +162,33 @@ def test_a_run_that_got_on_by_a_step_waits_anew(run: Run, broker: Broker) -> Non
     assert run.recover_at > timezone.now(), "it is not looked at again before its next message could be lost"
 
 
+@pytest.mark.parametrize(
+    ("done", "stuck", "recovered"),
+    [
+        ([], "sign_in", 0),
+        ([], "mail", 1),
+        ([], "risk", 1),
+        ([Name.CHECK_DEVICE], "mail", 0),
+        ([Name.CHECK_DEVICE], "sign_in", 0),
+        ([Name.CHECK_DEVICE], "risk", 1),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT], "mail", 0),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT], "sign_in", 1),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "risk", 0),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "mail", 1),
+    ],
+)
+def test_a_run_waits_only_for_the_queues_of_its_next_steps(
+    run: Run, broker: Broker, done: list[Name], stuck: str, recovered: int
+) -> None:
+    publish(run, timedelta(hours=5))
+    run.steps.filter(name__in=done).update(state=Step.State.SUCCEEDED)
+    broker.heads = {stuck: timezone.now() - timedelta(hours=6)}
+
+    assert recover_runs() == recovered
+
+
 def test_a_run_with_a_step_that_somebody_holds_is_left_alone(due: Run, published: list[UUID]) -> None:
-    hold(due, Step.Name.NOTIFY_USER, seconds=30)
+    hold(due, Name.NOTIFY_USER, seconds=30)
 
     assert recover_runs() == 0
 
@@ -170,7 +199,7 @@ def test_what_a_broker_has_lost_is_published_again_at_once(
     waiting, held, retrying = run, make_run(), make_run()
     for each in (waiting, held, retrying):
         publish(each, timedelta(seconds=1))
-    hold(held, Step.Name.POST_TO_RISK_API, seconds=30)
+    hold(held, Name.POST_TO_RISK_API, seconds=30)
     runs.mark_retrying(retrying.pk, timezone.now() + timedelta(seconds=30))
     broker.lost = True
 
@@ -202,9 +231,9 @@ def test_what_the_broker_did_not_take_is_due_as_soon_as_it_is_back(
 def test_of_two_recoveries_at_once_one_publishes_the_run(
     due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def take_while_another_recovers(run_ids: Collection[UUID]) -> list[UUID]:
+    def take_while_another_recovers(offered: Collection[Run]) -> list[UUID]:
         assert recover_runs() == 0
-        return broker.take(run_ids)
+        return broker.take(offered)
 
     monkeypatch.setattr(publishing, "publish_all", take_while_another_recovers)
 
@@ -220,7 +249,7 @@ def test_a_run_that_gets_nowhere_is_failed_in_the_end(run: Run, published: list[
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
     assert len(published) == ledger.MOST_STALLS
-    assert "published 10 times" in run.steps.get(name=Step.Name.CHECK_DEVICE).error
+    assert "published 10 times" in run.steps.get(name=Name.CHECK_DEVICE).error
     assert run.steps.filter(state=Step.State.FAILED).count() == 1
 
 
@@ -239,7 +268,7 @@ def test_a_run_whose_tasks_die_before_they_begin_is_failed_in_the_end(run: Run, 
 def test_a_run_that_is_cut_off_and_gets_on_each_time_is_not_failed(run: Run, broker: Broker) -> None:
     for _ in range(ledger.MOST_STALLS * 2):
         publish(run, timedelta(0))
-        run.steps.filter(name=Step.Name.CHECK_DEVICE).update(finished_at=timezone.now())
+        run.steps.filter(name=Name.CHECK_DEVICE).update(finished_at=timezone.now())
         runs.mark_interrupted(run.pk)
 
     run.refresh_from_db()
@@ -279,28 +308,28 @@ def test_the_command_says_how_many(due: Run, published: list[UUID], capsys: pyte
 
 def test_a_step_whose_process_is_killed_each_time_fails_the_run_in_the_end(due: Run, published: list[UUID]) -> None:
     for _ in range(ledger.MOST_CUT_OFF):
-        due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING)
+        due.steps.filter(name=Name.CHECK_DEVICE).update(state=Step.State.RUNNING)
         Run.objects.update(recover_at=timezone.now(), published_at=None)
         recover_runs()
 
     due.refresh_from_db()
     assert due.state == Run.State.FAILED
-    assert "killed 5 times" in due.steps.get(name=Step.Name.CHECK_DEVICE).error
+    assert "killed 5 times" in due.steps.get(name=Name.CHECK_DEVICE).error
 
 
 def test_an_attempt_that_was_killed_counts_once_however_often_its_run_is_published(due: Run, broker: Broker) -> None:
     recover_runs()
-    due.steps.filter(name=Step.Name.CHECK_DEVICE).update(state=Step.State.RUNNING, attempts=1)
+    due.steps.filter(name=Name.CHECK_DEVICE).update(state=Step.State.RUNNING, attempts=1)
     for _ in range(ledger.MOST_CUT_OFF + 1):
         broker.lost = True
         assert recover_runs() == 1
 
-    assert due.steps.get(name=Step.Name.CHECK_DEVICE).cut_off == 1
+    assert due.steps.get(name=Name.CHECK_DEVICE).cut_off == 1
 
 
-@pytest.mark.parametrize("name", [Step.Name.CHECK_DEVICE, Step.Name.NOTIFY_USER])
+@pytest.mark.parametrize("name", [Name.CHECK_DEVICE, Name.NOTIFY_USER])
 def test_an_attempt_that_was_taken_for_killed_too_soon_counts_when_it_ends(
-    due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch, name: Step.Name
+    due: Run, broker: Broker, monkeypatch: pytest.MonkeyPatch, name: Name
 ) -> None:
     recover_runs()
 
@@ -311,23 +340,23 @@ def test_an_attempt_that_was_taken_for_killed_too_soon_counts_when_it_ends(
         return {"done": name}
 
     outside = partial(ledger.outside, lease=timedelta(minutes=1))
-    do = ledger.in_database if name == Step.Name.CHECK_DEVICE else outside
+    do = ledger.in_database if name == Name.CHECK_DEVICE else outside
 
     assert do(due.pk, name, act) == {"done": name}
     assert due.steps.get(name=name).state == Step.State.SUCCEEDED
 
 
 def test_a_step_that_another_worker_holds_is_not_counted_as_killed(due: Run, published: list[UUID]) -> None:
-    hold(due, Step.Name.NOTIFY_USER, seconds=60)
+    hold(due, Name.NOTIFY_USER, seconds=60)
 
     recover_runs(everything=True)
 
-    assert due.steps.get(name=Step.Name.NOTIFY_USER).cut_off == 0
+    assert due.steps.get(name=Name.NOTIFY_USER).cut_off == 0
 
 
 def test_a_failed_run_is_gone_on_with_on_request_from_the_step_that_failed(due: Run, published: list[UUID]) -> None:
     steps.check_device(due.pk)
-    ledger.fail_step(due.pk, Step.Name.SAVE_EVENT, "the disk was full")
+    ledger.fail_step(due.pk, Name.SAVE_EVENT, "the disk was full")
     assert recover_runs() == 0
 
     call_command("recover", "--failed")
@@ -339,7 +368,7 @@ def test_a_failed_run_is_gone_on_with_on_request_from_the_step_that_failed(due: 
 
 
 def test_a_run_whose_step_failed_while_nobody_could_say_so_of_the_run_is_ended(due: Run) -> None:
-    due.steps.filter(name=Step.Name.SAVE_EVENT).update(state=Step.State.FAILED)
+    due.steps.filter(name=Name.SAVE_EVENT).update(state=Step.State.FAILED)
 
     with pytest.raises(Ignore):
         tasks.save_event(str(due.pk))

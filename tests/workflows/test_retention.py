@@ -27,7 +27,8 @@ from tests.workflows.old_runs import KEPT, LONG_AGO, MakeRun, ago, is_there, pru
 from tests.workflows.old_runs import make_old as make_old  # the fixture
 from workflows import periodic, retention
 from workflows.alerts import raise_alert
-from workflows.models import Alert, Run, Step
+from workflows.models import Alert, Run
+from workflows.steps import Name
 
 T = TypeVar("T")
 ENDED = [state for state in Run.State if state not in Run.UNFINISHED]
@@ -38,7 +39,7 @@ def test_a_run_that_has_ended_goes_with_its_sign_in_however_it_ended(make_old: M
     run = make_old(state=state)
     raise_alert(Alert.Kind.RUN_FAILED, "an error", run.pk)
 
-    steps = len(Step.Name)
+    steps = len(Name)
     assert prune() == {"accounts.SignIn": 1, "workflows.Run": 1, "workflows.Step": steps, "workflows.Alert": 1}
     assert not any(rows().values())
 
@@ -251,7 +252,7 @@ def test_beat_has_it_done(make_old: MakeRun) -> None:
 
     assert entry["options"]["expires"] <= entry["schedule"]
     assert app.amqp.router.route({}, periodic.prune.name)["queue"].name == "system"
-    assert periodic.prune() == 2 + len(Step.Name)
+    assert periodic.prune() == 2 + len(Name)
     assert not is_there(run)
 
 

@@ -21,8 +21,8 @@ from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_
 from workflows import ledger, risk_api, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
 from workflows.models import Run, Step
+from workflows.steps import Name
 
-Name = Step.Name
 ALL = [steps.check_device, steps.notify_user, steps.save_event, steps.post_to_risk_api, steps.post_process]
 
 
@@ -338,7 +338,7 @@ def test_who_was_overtaken_while_it_waited_for_an_answer_notes_no_retry(
 
 @pytest.mark.parametrize("text", ["no\x00thing", "half a character: \ud800"])
 def test_a_step_fails_also_with_an_error_that_no_database_takes(run: Run, text: str) -> None:
-    ledger.fail_step(run.pk, Step.Name.SAVE_EVENT, text)
+    ledger.fail_step(run.pk, Name.SAVE_EVENT, text)
 
     run.refresh_from_db()
     assert run.state == Run.State.FAILED

@@ -1,0 +1,69 @@
+"""What the tasks of all steps have in common: the ledger's words in Celery's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from workflows import callbacks, ledger, runs
+from workflows.ledger import Result
+from workflows.models import CallbackCall
+
+Level = CallbackCall.Level
+
+# Seconds between attempts at a step that another worker holds, and while the database is away, at most.
+LONGEST_TAKEN_DELAY = 300.0
+LONGEST_DATABASE_DELAY = 60.0
+
+
+class StepTask(Task[[str], Result]):
+    """A task that attempts one step of a run, and says in Celery's words what the ledger says in its own."""
+
+    max_retries = None
+    # What pages call the step, and whether a run may go on without it.
+    title = ""
+    skippable = False
+
+    @property
+    def step(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    def attempt(self, do: Callable[[UUID], Result], run_id: str) -> Result:
+        try:
+            return do(UUID(run_id))
+        except ledger.TryAgain as again:
+            raise self.retry(exc=again, countdown=again.delay) from again
+        except ledger.StepTaken as taken:
+            # The other goes on with the run when it is done; where it was killed, its lease has to run out.
+            left = (taken.until - timezone.now()).total_seconds()
+            raise self.retry(exc=taken, countdown=min(max(left, 1.0), LONGEST_TAKEN_DELAY)) from taken
+        except ledger.StepClosed as closed:
+            runs.mark_interrupted(UUID(run_id))
+            raise Ignore(str(closed)) from closed
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+            longest = min(2.0 ** min(self.request.retries, 10), LONGEST_DATABASE_DELAY)
+            raise self.retry(exc=error, countdown=random.uniform(longest / 2, longest)) from error  # noqa: S311
+        except Exception as error:
+            # Before Celery calls the error callbacks, which ask the ledger what happened.
+            ledger.fail_step(UUID(run_id), self.step, f"{type(error).__name__}: {error}")
+            raise
+
+
+# Error callbacks. Bound, because Celery publishes those; others it would call within the task that failed.
+@shared_task(bind=True, ignore_result=True)
+def on_group_error(self: Task[Any, Any], run_id: str, *names: str) -> None:
+    """One of the members of these names failed, or was killed."""
+    callbacks.note_call(UUID(run_id), Level.GROUP, names)
+
+
+@shared_task(bind=True, ignore_result=True)
+def on_chain_error(self: Task[Any, Any], run_id: str) -> None:
+    """Any of the chain's steps failed, or was killed."""
+    callbacks.note_call(UUID(run_id), Level.CHAIN)
