@@ -39,6 +39,25 @@ def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
     return verdict
 
 
+def act_without_assessment(sign_in: SignIn, error: str) -> str:
+    """The risk service gave none: note it in the security log and do what LOGINWATCH_NO_VERDICT says, once.
+
+    Returns what that is: "allow", "flag" or "end_session". Call it inside a transaction.
+    """
+    policy: str = settings.LOGINWATCH_NO_VERDICT
+    if policy == "end_session" and settings.LOGINWATCH_ENFORCE != "enforce":
+        policy = "flag"
+    details = {"policy": policy, "error": error}
+    security_log.record_event(sign_in, SecurityEvent.Kind.RISK_UNAVAILABLE, details)
+    if policy != "allow":
+        security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
+        logger.warning("sign-in %s: there is no verdict: %s", sign_in.pk, error)
+    if policy == "end_session":
+        end_session(sign_in)
+        security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
+    return policy
+
+
 def _store(verdict: Verdict) -> bool:
     """Give the verdict its row; False where its sign-in has one already."""
     row = sql.fetch(

@@ -194,6 +194,7 @@ OPERATOR_EMAILS = env.addresses("OPERATOR_EMAILS")
 # --- What happens after a sign-in -------------------------------------------------------------------------
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")
 LOGINWATCH_ENFORCE = env.choice("LOGINWATCH_ENFORCE", default="report", options=("report", "enforce"))
+LOGINWATCH_NO_VERDICT = env.choice("LOGINWATCH_NO_VERDICT", default="flag", options=("allow", "flag", "end_session"))
 RISK_API_URL = env.web_url("RISK_API_URL", "http://127.0.0.1:8001")
 RISK_API_SECRET = env.webhook_secret(
     "RISK_API_SECRET", "whsec_aW5zZWN1cmUtc2VjcmV0LWZvci1kZWJ1Z2dpbmctb25seQ==" if DEBUG else None

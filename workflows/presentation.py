@@ -132,7 +132,7 @@ def error_for(step: Step, *, staff: bool) -> str:
 
 def says_of_result(name: str, result: dict[str, Any]) -> str:
     """One line of what a step returned; "" where it has returned nothing."""
-    if not result:
+    if not result or result.get("skipped"):
         return ""
     match name:
         case Name.CHECK_DEVICE:
@@ -144,6 +144,8 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
             return "written to the security log"
         case Name.POST_TO_RISK_API:
             return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
+        case Name.POST_PROCESS if "policy" in result:
+            return "there was no verdict to act on"
         case Name.POST_PROCESS if result.get("action") == Verdict.Action.NOTHING:
             return "nothing needed to be done"
         case Name.POST_PROCESS:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import devices, notices, security_log, verdicts
@@ -80,10 +81,11 @@ def give_up_notice(run_id: UUID) -> None:
 
 
 def do_without_verdict(run_id: UUID) -> None:
-    """The risk service gave no assessment: note it in the security log."""
-    run = Run.objects.select_related("sign_in").get(pk=run_id)
+    """The risk service gave no assessment: do what is to be done then. Should it give one later, that counts."""
+    run = Run.objects.select_related("sign_in__user").get(pk=run_id)
     error = Step.objects.get(run=run_id, name=Name.POST_TO_RISK_API).error
-    security_log.record_event(run.sign_in, SecurityEvent.Kind.RISK_UNAVAILABLE, {"error": error})
+    with transaction.atomic():
+        verdicts.act_without_assessment(run.sign_in, error)
 
 
 def _check_device(step: Step) -> Result:
@@ -148,6 +150,11 @@ def _risk_delay(attempts: int, retry_after: float | None) -> float:
 
 
 def _post_process(step: Step) -> Result:
-    verdict = verdicts.act_on_assessment(step.run.sign_in, ledger.result_of(step.run, Name.POST_TO_RISK_API))
+    assessment = ledger.result_of(step.run, Name.POST_TO_RISK_API)
+    if assessment.get("skipped"):
+        policy = verdicts.act_without_assessment(step.run.sign_in, "an operator had the run go on without it")
+        runs.finish_run(step.run_id)
+        return {"verdict": None, "policy": policy}
+    verdict = verdicts.act_on_assessment(step.run.sign_in, assessment)
     runs.finish_run(step.run_id)
     return {"verdict": verdict.pk, "decision": verdict.decision, "action": verdict.action}

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from pytest_django import Settings
 
@@ -143,3 +144,26 @@ def test_the_events_say_what_was_decided(alice: User) -> None:
     event = SecurityEvent.objects.get()
     assert (event.user, event.ip_address) == (alice, sign_in.ip_address)
     assert event.details == {"verdict": "deny", "score": 90}
+
+
+@pytest.mark.parametrize(
+    ("policy", "enforce", "done", "kinds"),
+    [
+        ("allow", "enforce", "allow", {"risk_unavailable"}),
+        ("flag", "enforce", "flag", {"risk_unavailable", "risk_flagged"}),
+        ("end_session", "report", "flag", {"risk_unavailable", "risk_flagged"}),
+        ("end_session", "enforce", "end_session", {"risk_unavailable", "risk_flagged", "session_ended"}),
+    ],
+)
+def test_without_a_verdict_the_sites_policy_is_followed_once(
+    alice: User, settings: Settings, policy: str, enforce: str, done: str, kinds: set[str]
+) -> None:
+    sign_in = Browser().sign_in(alice)
+    settings.LOGINWATCH_NO_VERDICT, settings.LOGINWATCH_ENFORCE = policy, enforce
+
+    for _ in range(2):
+        with transaction.atomic():
+            assert verdicts.act_without_assessment(sign_in, "503") == done
+
+    assert sorted(events_of(sign_in)) == sorted(kinds)
+    assert Session.objects.filter(session_key=sign_in.session_key).exists() == (done != "end_session")
