@@ -144,13 +144,17 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
             return "written to the security log"
         case Name.POST_TO_RISK_API:
             return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
-        case Name.POST_PROCESS if "policy" in result:
-            return "there was no verdict to act on"
-        case Name.POST_PROCESS if result.get("action") == Verdict.Action.NOTHING:
-            return "nothing needed to be done"
         case Name.POST_PROCESS:
-            return _label(Verdict.Action.choices, result.get("action"))
+            return _action_in_words(result)
     return ""
+
+
+def _action_in_words(result: dict[str, Any]) -> str:
+    if "policy" in result:
+        return "there was no verdict to act on"
+    if result.get("action") == Verdict.Action.NOTHING:
+        return "nothing needed to be done"
+    return _label(Verdict.Action.choices, result.get("action"))
 
 
 def verdict_in_words(decision: object) -> str:
