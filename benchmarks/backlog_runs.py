@@ -28,6 +28,8 @@ from workflows.models import Run, Step
 # Seconds between two looks at the queue, and without the end of any step until nobody waits any longer.
 PAUSE = 5.0
 PATIENCE = 300.0
+# Of a run's steps.
+QUEUES = ("risk", "mail", "sign_in")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Watch:
     def look(self) -> Sample:
         sample = Sample(
             seconds=time.monotonic() - self._began,
-            queued=self._broker.llen(settings.CELERY_TASK_DEFAULT_QUEUE),
+            queued=sum(map(self._broker.llen, QUEUES)),
             steps=Step.objects.filter(state=Step.State.SUCCEEDED).count(),
             ended=Run.objects.exclude(state__in=Run.UNFINISHED).count(),
             published_again=Run.objects.filter(published__gt=1).count(),
@@ -130,7 +132,7 @@ def all_but_sign_in_workers() -> Iterator[servers.Server]:
 def sign_in_workers(count: int) -> Iterator[None]:
     with ExitStack() as stack:
         for number in range(count):
-            one = worker(f"sign-in-{number}", "sign_in", processes=2)
+            one = worker(f"sign-in-{number}", ",".join(QUEUES), processes=2)
             stack.enter_context(servers.running(one, says=servers.WORKER_IS_READY))
         yield
 
