@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts import devices, security_log, verdicts
@@ -58,8 +58,10 @@ def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
 
 def _throw_out(sign_in: SignIn) -> None:
     """End the sessions of this sign-in and of all others from its device, which is not trusted any longer."""
-    if sign_in.device:
-        devices.untrust_device(sign_in.device)
-    same_device = Q(pk=sign_in.pk) | Q(user=sign_in.user_id, device__isnull=False, device=sign_in.device_id)
-    for one in SignIn.objects.filter(same_device).exclude(session_key="").only("session_key"):
-        verdicts.end_session(one)
+    verdicts.end_session(sign_in)
+    if sign_in.device is None:
+        return
+    devices.untrust_device(sign_in.device)
+    others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")
+    # At once: there may be thousands, of which few are open.
+    Session.objects.filter(pk__in=others.values("session_key")).delete()
