@@ -46,22 +46,25 @@ def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
     sayable = SignIn.objects.filter(pk=sign_in.pk, emptied_at=None, answer__in=BEFORE[said])
     if not sayable.update(answer=said, answered_at=timezone.now()):
         return False
-    Notice.objects.filter(sign_in=sign_in, followed_up_at=None).update(follow_up_at=None)
     security_log.record_event(sign_in, SecurityEvent.Kind.SIGN_IN_ANSWERED, {"answer": said, **how})
     if said == Answer.NOT_MINE:
         _throw_out(sign_in)
         # A line of its own, also where the person had said something else before.
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSIONS_ENDED, {"because": said, **how})
         logger.warning("sign-in %s: its owner says that it was not them", sign_in.pk)
+    Notice.objects.filter(sign_in=sign_in, followed_up_at=None).update(follow_up_at=None)
     return True
 
 
 def _throw_out(sign_in: SignIn) -> None:
-    """End the sessions of this sign-in and of all others from its device, which is not trusted any longer."""
+    """End the sessions of this sign-in and of all others from its device, which is not trusted any longer.
+
+    Device, sessions, and then the notice: a verdict that comes at the same moment locks them in this order, too.
+    """
+    if sign_in.device:
+        devices.untrust_device(sign_in.device)
     verdicts.end_session(sign_in)
-    if sign_in.device is None:
-        return
-    devices.untrust_device(sign_in.device)
-    others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")
-    # At once: there may be thousands, of which few are open.
-    Session.objects.filter(pk__in=others.values("session_key")).delete()
+    if sign_in.device:
+        others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")
+        # In one statement: there may be thousands, of which few are open.
+        Session.objects.filter(pk__in=others.values("session_key")).delete()
