@@ -85,14 +85,14 @@ class SignInAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "state", "sent_at", "last_error")
+    list_display = ("created_at", "user", "state", "sent_at", "followed_up_at", "last_error")
     list_filter = ("state",)
-    list_select_related = ("sign_in__user",)
+    list_select_related = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
     search_person = "sign_in__user"
 
     @admin.display(ordering="sign_in__user")
     def user(self, notice: Notice) -> User:
-        return notice.sign_in.user
+        return notice.user
 
 
 @admin.register(SecurityEvent)

@@ -42,7 +42,7 @@ class Device(models.Model):
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
     untrusted_at = models.DateTimeField(
-        null=True, help_text="a password reset or a denied sign-in ended the trust in it"
+        null=True, help_text="a password reset, or a sign-in that was denied or disowned, ended the trust in it"
     )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
@@ -69,7 +69,7 @@ class SignIn(models.Model):
         NO_MATCH = "no_match", "it brought no cookie, and nothing like it signed in lately"
         OS_CHANGED = "os_changed", "it brought the cookie of a device with another operating system"
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
-        UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in that was denied"
+        UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in denied or disowned"
 
     class Answer(models.TextChoices):
         MINE = "mine", "it was me"
@@ -142,7 +142,7 @@ class PasswordChange(models.Model):
 
 
 class Notice(models.Model):
-    """A mail that tells a person of a sign-in or of a new password; at most one of each."""
+    """A mail that tells a person of a sign-in or of a new password, or asks again; at most one of each."""
 
     class State(models.TextChoices):
         CLAIMED = "claimed", "being sent"
@@ -156,6 +156,9 @@ class Notice(models.Model):
     )
     password_change: models.OneToOneField[PasswordChange | None, PasswordChange] = models.OneToOneField(  # type: ignore[misc]
         PasswordChange, models.CASCADE, null=True, related_name="notice"
+    )
+    follow_up_of: models.OneToOneField[Notice | None, Notice] = models.OneToOneField(  # type: ignore[misc]
+        "self", models.CASCADE, null=True, related_name="follow_up", help_text="the one that nobody answered"
     )
     message_id = models.CharField(max_length=255, unique=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.CLAIMED)
@@ -180,18 +183,23 @@ class Notice(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(sign_in__isnull=False, password_change=None)
-                | models.Q(sign_in=None, password_change__isnull=False),
+                condition=models.Q(sign_in__isnull=False, password_change=None, follow_up_of=None)
+                | models.Q(sign_in=None, password_change__isnull=False, follow_up_of=None)
+                | models.Q(sign_in=None, password_change=None, follow_up_of__isnull=False),
                 name="notice_is_of_one_thing",
             ),
         ]
 
     def __str__(self) -> str:
+        if self.follow_up_of_id:
+            return f"follow-up of the {self.follow_up_of}"
         return f"notice of {self.sign_in if self.sign_in_id else self.password_change}"
 
     @property
     def user(self) -> User:
         """Whom it tells."""
+        if self.follow_up_of_id:
+            return self.follow_up_of.user
         return self.sign_in.user if self.sign_in_id else self.password_change.user
 
 
@@ -261,6 +269,10 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_decision_display()} ({self.score})"
+
+    @property
+    def is_high_risk(self) -> bool:
+        return self.level == self.Level.HIGH or self.decision == self.Decision.DENY
 
 
 def device_name(*, browser: str, os: str) -> str:

@@ -1,4 +1,4 @@
-"""The mail that tells a person of a sign-in from a device not known: when, with what, from where, what to do."""
+"""The mail that tells a person of a sign-in that may not be theirs: when, with what, from where, what to do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import answer_links
 from accounts.database import insist
 from accounts.models import Notice, SignIn
 
@@ -29,6 +30,13 @@ FIRST_DELAY = timedelta(minutes=3)
 LONGEST_DELAY = timedelta(hours=1)
 # Seconds in which a round of deliveries begins with another mail: it shall not be cut off while it notes one as sent.
 LONGEST_ROUND = 50.0
+
+# What a mail says first, by its occasion.
+HEADINGS = {
+    "new_device": "New sign-in to your account",
+    "suspicious": "This sign-in looks wrong",
+    "unanswered": "We have not heard from you",
+}
 
 
 class MailServerAway(Exception):
@@ -61,15 +69,14 @@ def send_notice(notice: Notice) -> None:
 
     Raises MailServerAway or MailRefused.
     """
-    sign_in = notice.sign_in
-    context = notice_context(sign_in)
+    context = notice_context(notice)
     mail = EmailMultiAlternatives(
         # Of one line, whatever is in it: a newline would begin another header.
         subject=" ".join(render_to_string("accounts/notice_subject.txt", context).split()),
         body=render_to_string("accounts/notice.txt", context),
-        to=[sign_in.user.email],
+        to=[notice.user.email],
         # RFC 3834: no out-of-office reply is wanted.
-        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"} | _thread(notice),
     )
     mail.attach_alternative(render_to_string("accounts/notice.html", context), "text/html")
     if not mail.recipients():
@@ -100,16 +107,37 @@ def _may_pass(error: OSError | ValueError) -> bool:
     return isinstance(error, OSError)  # a ValueError is in the mail itself
 
 
-def notice_context(sign_in: SignIn) -> dict[str, Any]:
+def _thread(notice: Notice) -> dict[str, str]:
+    """RFC 5322, 3.6.4: mail programs show the second mail with the first."""
+    if not notice.follow_up_of_id:
+        return {}
+    first = notice.follow_up_of.message_id
+    return {"In-Reply-To": first, "References": first}
+
+
+def notice_context(notice: Notice) -> dict[str, Any]:
+    occasion = _occasion(notice)
+    sign_in = notice.follow_up_of.sign_in if notice.follow_up_of_id else notice.sign_in
     return {
+        "occasion": occasion,
+        "heading": HEADINGS[occasion],
         "sign_in": sign_in,
         "user": sign_in.user,
+        "mine_url": answer_links.link(sign_in, SignIn.Answer.MINE),
+        "not_mine_url": answer_links.link(sign_in, SignIn.Answer.NOT_MINE),
         "site_host": urlsplit(settings.SITE_URL).netloc,
         "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
         "password_url": settings.SITE_URL + reverse("account_change_password"),
         "reset_url": settings.SITE_URL + reverse("account_reset_password"),
         "addresses_url": settings.SITE_URL + reverse("account_email"),
     }
+
+
+def _occasion(notice: Notice) -> str:
+    """What the mail is about: "unanswered", a "new_device", or of a known one a sign-in that was "suspicious"."""
+    if notice.follow_up_of_id:
+        return "unanswered"
+    return "new_device" if is_worth_a_notice(notice.sign_in) else "suspicious"
 
 
 def mark_sent(notice: Notice) -> None:
@@ -134,19 +162,26 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
     due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
     delivered = []
     until = time.monotonic() + LONGEST_ROUND
-    for notice in due.select_related("sign_in__user").order_by("next_attempt_at")[:most]:
+    with_sign_in = due.select_related("sign_in__user", "follow_up_of__sign_in__user")
+    for notice in with_sign_in.order_by("next_attempt_at")[:most]:
         if time.monotonic() > until:
             break
-        if not _claim_attempt(notice):
-            continue
         try:
-            if _deliver(notice):
+            if deliver(notice):
                 delivered.append(notice)
         except MailPutOff:
             continue
         except MailServerAway:
             break
     return delivered
+
+
+def deliver(notice: Notice) -> bool:
+    """Try a mail that was handed over; whether it went out. One that did not is tried again until it is too old.
+
+    Raises MailServerAway; that is noted by then.
+    """
+    return _claim_attempt(notice) and _deliver(notice)
 
 
 def _claim_attempt(notice: Notice) -> bool:

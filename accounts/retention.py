@@ -130,7 +130,8 @@ def _cookies_end() -> datetime:
 
 
 def _evidence_of(sign_ins: Collection[int] | QuerySet[Any, Any]) -> list[QuerySet[Any]]:
-    return [model.objects.filter(sign_in__in=sign_ins) for model in (Notice, SecurityEvent, Verdict)]
+    follow_ups = Notice.objects.filter(follow_up_of__sign_in__in=sign_ins)
+    return [follow_ups, *(model.objects.filter(sign_in__in=sign_ins) for model in (Notice, SecurityEvent, Verdict))]
 
 
 def _used_up_by(forgotten: QuerySet[SignIn]) -> list[int]:

@@ -239,6 +239,7 @@ CELERY_TASK_ROUTES = {
     "workflows.*.on_*_error": {"queue": "system"},
     "workflows.periodic.*": {"queue": "system"},
     "workflows.periodic.deliver_notices": {"queue": "mail"},
+    "workflows.follow_ups.follow_up": {"queue": "mail"},
     "loginwatch.tasks.*": {"queue": "system"},
     "celery.backend_cleanup": {"queue": "system"},
 }
@@ -266,6 +267,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
+    "schedule-follow-ups": {
+        "task": "workflows.periodic.schedule_follow_ups",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -17,6 +17,7 @@ urlpatterns = [
     # The site's page instead of the admin's own: it is limited, and the sign-in's session is followed.
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
+    path("", include("accounts.urls")),
     path("", include("workflows.urls")),
 ]
 if settings.LOGINWATCH_DEMO:

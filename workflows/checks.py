@@ -19,7 +19,7 @@ from workflows.steps import LONGEST_RISK_DELAY
 # kombu's own, in seconds.
 DEFAULT_VISIBILITY_TIMEOUT = 3600
 JSON = "json"
-PERIODIC = ("recover", "publish_due_chords", "deliver_notices", "tell_operators")
+PERIODIC = ("recover", "publish_due_chords", "deliver_notices", "schedule_follow_ups", "tell_operators")
 RESULT_BACKEND = "workflows.result_backend.ResultBackend"
 
 Fault = tuple[str, str, str]
@@ -76,6 +76,17 @@ def periodic_tasks() -> Iterator[Fault]:
             "E005",
             f"Beat does not schedule {', '.join(missing)}.",
             "Schedule workflows.periodic.* in CELERY_BEAT_SCHEDULE: what is lost on the way would stay lost.",
+        )
+
+
+def expiring_periodic_tasks() -> Iterator[Fault]:
+    schedule = _celery("BEAT_SCHEDULE", {})
+    kept = sorted(name for name, entry in schedule.items() if not entry.get("options", {}).get("expires"))
+    if kept:
+        yield (
+            "E014",
+            f"What beat sends for {', '.join(kept)} never expires.",
+            'Set options["expires"] in CELERY_BEAT_SCHEDULE: after an outage all calls that piled up would be made.',
         )
 
 
@@ -169,6 +180,7 @@ CHECKS: list[Check] = [
     broker_timeouts,
     visibility_timeout,
     periodic_tasks,
+    expiring_periodic_tasks,
     sqlite_transactions,
     connection_pool,
     queues_of_runs,

@@ -7,7 +7,7 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alerts, recovery, retention, runs
+from workflows import alerts, follow_ups, recovery, retention, runs
 from workflows.result_backend import ResultBackend
 
 
@@ -29,6 +29,11 @@ def deliver_notices() -> int:
     delivered = notices.deliver_due_notices()
     runs.mend_degraded_runs()
     return len(delivered)
+
+
+@shared_task(ignore_result=True)
+def schedule_follow_ups() -> int:
+    return follow_ups.publish_due()
 
 
 # Shorter than the pause between two mails (alerts.PAUSE), which is also the claim of the one that sends.

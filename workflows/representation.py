@@ -37,6 +37,7 @@ def _sign_in_as_dict(sign_in: SignIn) -> dict[str, Any]:
             "status": sign_in.device_status,
             "reason": sign_in.device_reason,
         },
+        "answer": sign_in.answer or None,
         "verdict": verdict
         and {
             "score": verdict.score,

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import devices, notices, security_log, verdicts
+from accounts import devices, follow_ups, notices, security_log, verdicts
 from accounts.models import Notice, SecurityEvent
 from workflows import ledger, risk_api, runs
 from workflows.ledger import Result, TryAgain
@@ -167,4 +167,7 @@ def _post_process(step: Step) -> Result:
         return {"verdict": None, "policy": policy}
     verdict = verdicts.act_on_assessment(step.run.sign_in, assessment)
     runs.finish_run(step.run_id)
+    if verdict.is_high_risk:
+        # After the run's end: a mail that the verdict asks for is not one that the run could not send.
+        follow_ups.ask_about(step.run.sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
     return {"verdict": verdict.pk, "decision": verdict.decision, "action": verdict.action}

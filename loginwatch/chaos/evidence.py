@@ -128,7 +128,8 @@ def _verdict_of(sign_in: SignIn) -> Verdict | None:
 def _recorded(sign_in: SignIn, *, plain: bool) -> Recorded:
     run, verdict = _run_of(sign_in), _verdict_of(sign_in)
     undone = _undone(run) if not plain else "" if verdict else "no verdict"
-    return Recorded(sign_in.user.username, sign_in.ip_address or "", undone, frozenset(_wanted(sign_in, verdict)))
+    wanted = frozenset(_wanted(sign_in, verdict, plain=plain))
+    return Recorded(sign_in.user.username, sign_in.ip_address or "", undone, wanted)
 
 
 def _undone(run: Run | None) -> str:
@@ -137,12 +138,12 @@ def _undone(run: Run | None) -> str:
     return "" if run.state in (Run.State.SUCCEEDED, Run.State.DEGRADED) else f"run {run.state}"
 
 
-def _wanted(sign_in: SignIn, verdict: Verdict | None) -> Iterator[Effect]:
-    """The effects that this sign-in shall have, each once."""
+def _wanted(sign_in: SignIn, verdict: Verdict | None, *, plain: bool) -> Iterator[Effect]:
+    """The effects that this sign-in shall have, each once. The plain canvas knows nothing of follow-ups."""
     yield from (Effect.RECOGNISED, Effect.EVENT, Effect.ASSESSMENT, Effect.VERDICT)
     if sign_in.device_status == SignIn.DeviceStatus.NEW and sign_in.device_reason != SignIn.DeviceReason.UNTRUSTED:
         yield Effect.DEVICE
-    if is_worth_a_notice(sign_in):
+    if is_worth_a_notice(sign_in) or (verdict and verdict.is_high_risk and not plain):
         yield Effect.MAIL
     if verdict and verdict.decision != Verdict.Decision.ALLOW:
         yield Effect.FLAG

@@ -11,6 +11,10 @@ from tests.browser.conftest import sign_in
 
 NewPage = Callable[..., Page]
 STEPS = 5
+YET_ANOTHER_BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 "
+    "Edg/142.0.0.0"
+)
 ANOTHER_BROWSER = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.5 Safari/605.1.15"
@@ -40,7 +44,29 @@ def test_a_sign_in_from_another_browser_puts_a_notice_into_the_mailbox(new_page:
     page.get_by_role("link", name=re.compile("New sign-in to your account: Safari")).first.click()
 
     expect(page.get_by_text("Safari on Mac OS X").first).to_be_visible()
-    expect(page.frame_locator("iframe").get_by_role("link", name="Change it now")).to_be_visible()
+    expect(page.frame_locator("iframe").get_by_role("link", name="change your password")).to_be_visible()
+
+
+def test_one_click_from_the_mail_throws_an_intruder_out_without_javascript(new_page: NewPage) -> None:
+    sign_in(owner := new_page(), "bob")
+    expect(owner.locator(".step.is-succeeded")).to_have_count(STEPS)
+    sign_in(intruder := new_page(user_agent=YET_ANOTHER_BROWSER), "bob")
+    expect(intruder.locator(".step.is-succeeded")).to_have_count(STEPS)
+
+    page = new_page(java_script_enabled=False, color_scheme="dark", viewport={"width": 320, "height": 640})
+    page.goto("/demo/mail/")
+    page.get_by_role("link", name=re.compile("New sign-in to your account: Edge")).first.click()
+    page.goto(page.locator("a", has_text="/not-mine/").get_attribute("href") or "")
+    expect(page.get_by_role("heading", name="Was this you?")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.get_by_role("button", name="It was not me").click()
+
+    expect(page).to_have_url(re.compile("/accounts/password/reset/$"))
+    expect(page.get_by_role("status")).to_contain_text("That browser is signed out")
+    intruder.reload()
+    expect(intruder).to_have_url(re.compile("/accounts/login/"))
+    owner.reload()
+    expect(owner).to_have_url(re.compile("/security/"))
 
 
 def test_everything_is_there_without_javascript(new_page: NewPage) -> None:

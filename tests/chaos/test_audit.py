@@ -170,8 +170,8 @@ def device_of_no_sign_in(it: Aftermath) -> Flaw:
 
 
 def device_of_a_known_one(it: Aftermath) -> Flaw:
+    # Its mail is wanted all the same: it was denied.
     SignIn.objects.filter(pk=it.second.pk).update(device_status=SignIn.DeviceStatus.KNOWN)
-    it.mails.clear()
     return Flaw(it.second.pk, Effect.DEVICE)
 
 

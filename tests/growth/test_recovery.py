@@ -12,6 +12,7 @@ from django.core import mail
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import answers
 from accounts.models import Notice, SignIn
 from tests.growth.plans import Statement, assert_touched, explained
 from workflows import alerts, backlog, periodic, publishing, runs
@@ -136,5 +137,23 @@ def test_runs_whose_mail_was_given_up_long_ago() -> None:
 
     with explained() as statements:
         assert periodic.deliver_notices() == 0
+
+    assert_little_was_touched(statements)
+
+
+def test_notices_that_are_to_be_followed_up() -> None:
+    Notice.objects.filter(pk__lte=3).update(follow_up_at=timezone.now() + timedelta(days=1))
+
+    with explained() as statements:
+        assert periodic.schedule_follow_ups() == 0
+
+    assert_touched(statements, rows=5, buffers=50)
+
+
+def test_a_sign_in_that_was_not_its_persons() -> None:
+    """What it touches grows with what that person did from that device, and with nothing else."""
+    sign_in = SignIn.objects.exclude(user=1).latest("pk")
+    with explained() as statements:
+        assert answers.answer(sign_in, SignIn.Answer.NOT_MINE)
 
     assert_little_was_touched(statements)

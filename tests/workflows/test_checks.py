@@ -12,6 +12,7 @@ from workflows.checks import check_workflows
 
 POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
 GOOD_TIMEOUTS = {"socket_timeout": 30, "socket_connect_timeout": 5}
+EXPIRES = {"options": {"expires": 30}}
 SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
 
 
@@ -40,7 +41,7 @@ def test_the_sites_own_settings_are_good() -> None:
             "workflows.E004",
         ),
         ("CELERY_BEAT_SCHEDULE", {}, "workflows.E005"),
-        ("CELERY_BEAT_SCHEDULE", {"recover": {"task": "workflows.periodic.recover"}}, "workflows.E005"),
+        ("CELERY_BEAT_SCHEDULE", {"recover": {"task": "workflows.periodic.recover", **EXPIRES}}, "workflows.E005"),
         ("CELERY_BROKER_TRANSPORT_OPTIONS", {**GOOD_TIMEOUTS, "global_keyprefix": "mine."}, "workflows.E008"),
         ("CELERY_TASK_DEFAULT_PRIORITY", 5, "workflows.E008"),
         ("CELERY_RESULT_BACKEND", "django-db", "workflows.E009"),
@@ -79,6 +80,14 @@ def test_steps_in_a_queue_that_no_worker_serves_are_refused(settings: Settings) 
     settings.CELERY_TASK_QUEUES = [queue for queue in settings.CELERY_TASK_QUEUES if queue.name != "mail"]
 
     assert set(found()) == {"workflows.E013"}
+
+
+@pytest.mark.parametrize("options", [{}, {"options": {}}, {"options": {"expires": None}}])
+def test_what_beat_sends_has_to_expire(settings: Settings, options: dict[str, Any]) -> None:
+    entry = {"task": "loginwatch.tasks.heartbeat", "schedule": 10.0, **options}
+    settings.CELERY_BEAT_SCHEDULE = settings.CELERY_BEAT_SCHEDULE | {"heartbeat": entry}
+
+    assert set(found()) == {"workflows.E014"}
 
 
 def test_a_broker_that_is_not_redis_has_other_timeouts(settings: Settings) -> None:

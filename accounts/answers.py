@@ -1,0 +1,70 @@
+"""A person answers for a sign-in: "it was me", or "it was not me", which throws out whoever it was."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import devices, security_log, verdicts
+from accounts.models import Notice, SecurityEvent, SignIn
+
+logger = logging.getLogger(__name__)
+
+Answer = SignIn.Answer
+
+# What an answer may follow. "It was not me" stands: whoever was thrown out by it shall not take it back.
+BEFORE = {Answer.MINE: ("",), Answer.NOT_MINE: ("", Answer.MINE)}
+
+
+def may_vouch(sign_in: SignIn, *, by: SignIn | None) -> bool:
+    """Whether the session that began with the same person's sign-in ``by`` may say "it was me".
+
+    Whoever it was would say so, and nobody would ask any further. So that takes another device, which was there
+    before and has kept its trust; or a link from the mail.
+    """
+    return (
+        by is not None
+        and by.device is not None
+        and by.device.untrusted_at is None
+        and by.device.first_seen_at < sign_in.created_at
+        and sign_in.device_id not in (None, by.device_id)
+    )
+
+
+@transaction.atomic
+def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
+    """Store what the person says, and do what follows; False where that was said before, or cannot be said any more.
+
+    ``how`` it was said goes into the security log. Nothing of the evidence is taken back by "it was me".
+    """
+    # It locks the person's row first, as the workflow does; of one that waits for a worker the device is not known yet.
+    sign_in = devices.recognise_device(sign_in)
+    sayable = SignIn.objects.filter(pk=sign_in.pk, emptied_at=None, answer__in=BEFORE[said])
+    if not sayable.update(answer=said, answered_at=timezone.now()):
+        return False
+    security_log.record_event(sign_in, SecurityEvent.Kind.SIGN_IN_ANSWERED, {"answer": said, **how})
+    if said == Answer.NOT_MINE:
+        _throw_out(sign_in)
+        # A line of its own, also where the person had said something else before.
+        security_log.record_event(sign_in, SecurityEvent.Kind.SESSIONS_ENDED, {"because": said, **how})
+        logger.warning("sign-in %s: its owner says that it was not them", sign_in.pk)
+    Notice.objects.filter(sign_in=sign_in, followed_up_at=None).update(follow_up_at=None)
+    return True
+
+
+def _throw_out(sign_in: SignIn) -> None:
+    """End the sessions of this sign-in and of all others from its device, which is not trusted any longer.
+
+    Device, sessions, and then the notice: a verdict that comes at the same moment locks them in this order, too.
+    """
+    if sign_in.device:
+        devices.untrust_device(sign_in.device)
+    verdicts.end_session(sign_in)
+    if sign_in.device:
+        others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")
+        # In one statement: there may be thousands, of which few are open.
+        Session.objects.filter(pk__in=others.values("session_key")).delete()
