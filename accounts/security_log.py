@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import SecurityEvent, SignIn
+from accounts.models import PasswordChange, SecurityEvent, SignIn
 
 # Failures this old still belong to the same attempt at an account.
 FAILURES_WINDOW = timedelta(hours=1)
@@ -30,6 +30,16 @@ def record_event(sign_in: SignIn, kind: SecurityEvent.Kind, details: dict[str, A
         created_at=timezone.now(),
     )
     return int(cast(tuple[int], row)[0])
+
+
+def record_password_event(change: PasswordChange, kind: SecurityEvent.Kind, details: dict[str, Any]) -> int:
+    """Write the event of this kind for this change, once however often this is called; returns its id."""
+    event, _ = SecurityEvent.objects.get_or_create(
+        password_change=change,
+        kind=kind,
+        defaults={"user": change.user, "ip_address": change.ip_address, "details": details},
+    )
+    return int(event.pk)
 
 
 def count_failures_before(user_id: int, moment: datetime) -> int:

@@ -18,7 +18,7 @@ from workflows import steps
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run
 
-EVIDENCE = ["device", "signin", "notice", "securityevent", "verdict"]
+EVIDENCE = ["device", "signin", "passwordchange", "notice", "securityevent", "verdict"]
 
 
 @pytest.fixture

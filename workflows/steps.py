@@ -11,13 +11,12 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import devices, notices, security_log, verdicts
-from accounts.models import Notice, SecurityEvent
-from workflows import ledger, risk_api, runs
+from accounts.models import SecurityEvent
+from workflows import ledger, notifying, risk_api, runs
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step, task_id_of
 
@@ -29,12 +28,6 @@ class Name(StrEnum):
     POST_TO_RISK_API = "post_to_risk_api"
     POST_PROCESS = "post_process"
 
-
-# Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
-LEASE = timedelta(seconds=35)
-
-# A mail server gets these seconds to come back before the mail is handed over; a verdict must not wait longer.
-NOTICE_DELAYS = (5.0, 20.0)
 
 # Seconds between posts to a risk service that is away: doubled each time, up to the longest.
 FIRST_RISK_DELAY = 1.0
@@ -49,9 +42,7 @@ def check_device(run_id: UUID) -> Result:
 
 def notify_user(run_id: UUID) -> Result:
     """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
-    return ledger.outside(
-        run_id, Name.NOTIFY_USER, _notify_user, without=_needless_notice, note=_note_notice, lease=LEASE
-    )
+    return notifying.notify(run_id, Name.NOTIFY_USER, lambda step: step.run.sign_in, without=_needless_notice)
 
 
 def save_event(run_id: UUID) -> Result:
@@ -64,20 +55,12 @@ def post_to_risk_api(run_id: UUID) -> Result:
 
     Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
     """
-    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=LEASE)
+    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=ledger.LEASE)
 
 
 def post_process(run_id: UUID) -> Result:
     """Store the verdict, act on it and finish the run; returns verdict (id), decision, action."""
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
-
-
-def give_up_notice(run_id: UUID) -> None:
-    """The notice of the run's sign-in has not gone out, and will not by itself."""
-    run = Run.objects.get(pk=run_id)
-    error = Step.objects.get(run=run_id, name=Name.NOTIFY_USER).error
-    for notice in Notice.objects.filter(sign_in=run.sign_in).exclude(state=Notice.State.SENT):
-        notices.give_up(notice, error)
 
 
 def do_without_verdict(run_id: UUID) -> None:
@@ -95,32 +78,6 @@ def _check_device(step: Step) -> Result:
 
 def _needless_notice(step: Step) -> Result | None:
     return None if notices.is_worth_a_notice(step.run.sign_in) else {"notice": "not_needed"}
-
-
-def _notify_user(step: Step) -> Result:
-    notice = notices.claim_notice(step.run.sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
-    if step.attempts > len(NOTICE_DELAYS) + 1:
-        return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
-    try:
-        notices.send_notice(notice)
-    except notices.MailRefused as error:
-        return {"notice": "refused", "id": notice.pk, "error": str(error)}
-    except notices.MailServerAway as error:
-        if step.attempts <= len(NOTICE_DELAYS):
-            raise TryAgain(str(error), NOTICE_DELAYS[step.attempts - 1]) from error
-        return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
-    return {"notice": "sent", "id": notice.pk}
-
-
-def _note_notice(step: Step, result: Result) -> None:
-    notice = Notice.objects.get(pk=result["id"])
-    match result["notice"]:
-        case "sent":
-            notices.mark_sent(notice)
-        case "handed_over":
-            notices.hand_over(notice, result["error"])
-        case "refused":
-            notices.give_up(notice, result["error"])
 
 
 def _save_event(step: Step) -> Result:
