@@ -16,7 +16,7 @@ from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
 
 # A mail server gets these seconds to come back before the mail is handed over; a run must not wait longer.
-NOTICE_DELAYS = (5.0, 20.0)
+NOTICE_DELAYS: tuple[float, ...] = (5.0, 20.0)
 
 
 def notify(

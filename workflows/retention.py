@@ -44,7 +44,7 @@ def count_due() -> Deleted:
     """What ``delete_due`` would delete if it had the time, but for devices. It looks at each row of it."""
     sign_ins, others = _due_sign_ins(), _due_other_runs().order_by()
     theirs = [*_all_of(Run.objects.filter(sign_in__in=sign_ins.values("pk"))), *_all_of(others)]
-    changes = _changes_of(others)
+    changes = PasswordChange.objects.filter(pk__in=_named_by(others))
     with_them = [model.objects.filter(password_change__in=changes) for model in (Notice, SecurityEvent)]
     rest = (due() for due in SIMPLE)
     return retention.count(sign_ins) + retention.sum_of([*theirs, changes, *with_them, *rest])
@@ -90,8 +90,9 @@ def _delete_emptied_sign_ins() -> Deleted:
 @transaction.atomic
 def _delete_other_runs() -> Deleted:
     runs = Run.objects.filter(pk__in=retention.take(_due_other_runs(), BATCH))
-    # First what they are about: the runs name it.
-    return retention.delete(_changes_of(runs)) + retention.delete(runs)
+    # Read first: to join by what JSON says, PostgreSQL would look at all changes.
+    changes = [change for change in _named_by(runs) if change]
+    return retention.delete(PasswordChange.objects.filter(pk__in=changes)) + retention.delete(runs)
 
 
 def _delete_oldest(due: Callable[[], QuerySet[Any]]) -> Deleted:
@@ -109,10 +110,10 @@ def _due_other_runs() -> QuerySet[Run]:
     return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, ended)
 
 
-def _changes_of(runs: QuerySet[Run]) -> QuerySet[PasswordChange]:
-    """The changes of passwords that they are about."""
-    named = runs.annotate(change=Cast(KT("facts__password_change"), BigIntegerField()))
-    return PasswordChange.objects.filter(pk__in=named.values("change"))
+def _named_by(runs: QuerySet[Run]) -> QuerySet[Run, Any]:
+    """The ids of the changes of passwords that they are about; None of those about something else."""
+    change = Cast(KT("facts__password_change"), BigIntegerField())
+    return runs.annotate(change=change).values_list("change", flat=True)
 
 
 def _all_of(runs: QuerySet[Run]) -> list[QuerySet[Any]]:

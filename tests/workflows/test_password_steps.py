@@ -56,7 +56,7 @@ def test_a_changed_password_becomes_a_run_that_names_it_and_no_session(alice: Us
 
     run = Run.objects.get(kind="password_change")
     change = PasswordChange.objects.get()
-    assert (run.owner, run.sign_in, run.facts) == (alice, None, {"password_change": change.pk})
+    assert (run.owner, run.sign_in_id, run.facts) == (alice, None, {"password_change": change.pk})
     assert change.session_key
     assert change.session_key not in json.dumps([run.facts, *(step.result for step in run.steps.all())])
 
