@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 # they can sign in, and guessers among them gain nothing.
 NO_ADDRESS = "unknown"
 MAIL_NOT_SENT = "mail_not_sent"
+# What tells of these is the notice of the change's workflow, which outlasts a mail server that is away.
+TOLD_BY_NOTICE = {f"account/email/password_{what}" for what in ("changed", "set", "reset")}
 SAYS_MAIL_SENT = "account/messages/email_confirmation_sent.txt"
 NOT_RIGHT = "The e-mail address, user name or password is not correct."
 
@@ -60,6 +62,11 @@ class AccountAdapter(DefaultAccountAdapter):
             setattr(request, MAIL_NOT_SENT, True)
             messages.error(request, "The mail could not be sent just now. Try again in a few minutes.")
             ratelimit.clear(request, action="confirm_email", key=email.lower())
+
+    def send_notification_mail(self, template_prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Tell a person that their account was changed."""
+        if template_prefix not in TOLD_BY_NOTICE:
+            super().send_notification_mail(template_prefix, *args, **kwargs)
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from accounts.devices import untrust_devices
 from accounts.forms import AdminSignInForm
-from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
 from accounts.paging import BoundedPaginator
+from accounts.password_changes import record_change
 from accounts.searching import SearchAdmin
-from accounts.sign_ins import follow_session
 
 admin.site.login_form = AdminSignInForm
 
@@ -48,13 +48,13 @@ class UserAdmin(SearchAdmin, DjangoUserAdmin):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Another person's password is set when the account is in wrong hands: like a reset, it ends all trust."""
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-            user = User.objects.get(pk=id)
-            if user == request.user:
-                follow_session(request)
-            else:
-                untrust_devices(user)
+        if request.method != "POST":
+            return super().user_change_password(request, id, form_url)
+        with transaction.atomic():
+            before = self.get_object(request, unquote(id))
+            response = super().user_change_password(request, id, form_url)
+            if before and (user := User.objects.get(pk=before.pk)).password != before.password:
+                record_change(request, user, PasswordChange.How.BY_OPERATOR)
         return response
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
@@ -88,11 +88,19 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "state", "sent_at", "followed_up_at", "last_error")
     list_filter = ("state",)
     list_select_related = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
-    search_person = "sign_in__user"
+    search_person = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
 
-    @admin.display(ordering="sign_in__user")
     def user(self, notice: Notice) -> User:
         return notice.user
+
+
+@admin.register(PasswordChange)
+class PasswordChangeAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "user", "how", "ip_address")
+    list_filter = ("how",)
+    list_select_related = ("user",)
+    search_person = "user"
+    exclude = ("session_key",)
 
 
 @admin.register(SecurityEvent)

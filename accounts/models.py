@@ -222,6 +222,9 @@ class SecurityEvent(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="security_events", db_index=False
     )
     sign_in = models.ForeignKey(SignIn, models.CASCADE, null=True, related_name="security_events", db_index=False)
+    password_change = models.ForeignKey(
+        PasswordChange, models.CASCADE, null=True, related_name="security_events", db_index=False
+    )
     ip_address = models.GenericIPAddressField(null=True)
     details = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
@@ -230,10 +233,20 @@ class SecurityEvent(models.Model):
         indexes = [
             models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user"),
             models.Index(fields=["ip_address", "id"], name="security_event_by_address"),
-            models.Index(fields=["created_at"], condition=models.Q(sign_in=None), name="security_event_of_no_sign_in"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(sign_in=None, password_change=None),
+                name="security_event_of_nothing_else",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["sign_in", "kind"], name="one_security_event_of_a_kind_a_sign_in"),
+            # Of those alone that have one: to all others it costs nothing.
+            models.UniqueConstraint(
+                fields=["password_change", "kind"],
+                condition=models.Q(password_change__isnull=False),
+                name="one_security_event_of_a_kind_a_change",
+            ),
         ]
 
     def __str__(self) -> str:

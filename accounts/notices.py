@@ -1,4 +1,5 @@
-"""The mail that tells a person of a sign-in that may not be theirs: when, with what, from where, what to do."""
+"""The mails that tell a person of a sign-in that may not be theirs, or of a new password: when, with what, from where,
+what to do."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import answer_links
+from accounts.clients import families_of
 from accounts.database import insist
-from accounts.models import Notice, SignIn
+from accounts.models import Notice, PasswordChange, SignIn, device_name
 
 State = Notice.State
 
@@ -58,9 +60,10 @@ def is_worth_a_notice(sign_in: SignIn) -> bool:
     )
 
 
-def claim_notice(sign_in: SignIn, message_id: str) -> Notice:
-    """The one notice of this sign-in, made if it is not there yet."""
-    notice, _ = Notice.objects.get_or_create(sign_in=sign_in, defaults={"message_id": message_id})
+def claim_notice(about: SignIn | PasswordChange, message_id: str) -> Notice:
+    """The one notice of this sign-in, or change of a password, made if it is not there yet."""
+    of = {"sign_in": about} if isinstance(about, SignIn) else {"password_change": about}
+    notice, _ = Notice.objects.get_or_create(**of, defaults={"message_id": message_id})
     return notice
 
 
@@ -69,16 +72,17 @@ def send_notice(notice: Notice) -> None:
 
     Raises MailServerAway or MailRefused.
     """
+    template = "accounts/password_notice" if notice.password_change_id else "accounts/notice"
     context = notice_context(notice)
     mail = EmailMultiAlternatives(
         # Of one line, whatever is in it: a newline would begin another header.
-        subject=" ".join(render_to_string("accounts/notice_subject.txt", context).split()),
-        body=render_to_string("accounts/notice.txt", context),
+        subject=" ".join(render_to_string(f"{template}_subject.txt", context).split()),
+        body=render_to_string(f"{template}.txt", context),
         to=[notice.user.email],
         # RFC 3834: no out-of-office reply is wanted.
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"} | _thread(notice),
     )
-    mail.attach_alternative(render_to_string("accounts/notice.html", context), "text/html")
+    mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
     if not mail.recipients():
         raise MailRefused("The account has no e-mail address.")
     try:
@@ -116,20 +120,26 @@ def _thread(notice: Notice) -> dict[str, str]:
 
 
 def notice_context(notice: Notice) -> dict[str, Any]:
+    about = _change_context(notice.password_change) if notice.password_change_id else _sign_in_context(notice)
+    return about | {
+        "user": notice.user,
+        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
+        "password_url": settings.SITE_URL + reverse("account_change_password"),
+        "reset_url": settings.SITE_URL + reverse("account_reset_password"),
+        "addresses_url": settings.SITE_URL + reverse("account_email"),
+    }
+
+
+def _sign_in_context(notice: Notice) -> dict[str, Any]:
     occasion = _occasion(notice)
     sign_in = notice.follow_up_of.sign_in if notice.follow_up_of_id else notice.sign_in
     return {
         "occasion": occasion,
         "heading": HEADINGS[occasion],
         "sign_in": sign_in,
-        "user": sign_in.user,
         "mine_url": answer_links.link(sign_in, SignIn.Answer.MINE),
         "not_mine_url": answer_links.link(sign_in, SignIn.Answer.NOT_MINE),
-        "site_host": urlsplit(settings.SITE_URL).netloc,
-        "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
-        "password_url": settings.SITE_URL + reverse("account_change_password"),
-        "reset_url": settings.SITE_URL + reverse("account_reset_password"),
-        "addresses_url": settings.SITE_URL + reverse("account_email"),
     }
 
 
@@ -140,12 +150,17 @@ def _occasion(notice: Notice) -> str:
     return "new_device" if is_worth_a_notice(notice.sign_in) else "suspicious"
 
 
+def _change_context(change: PasswordChange) -> dict[str, Any]:
+    families = families_of(change.user_agent)
+    return {"change": change, "device_name": device_name(browser=families.browser, os=families.os)}
+
+
 def mark_sent(notice: Notice) -> None:
     Notice.objects.filter(pk=notice.pk).update(state=State.SENT, sent_at=timezone.now(), next_attempt_at=None)
 
 
 def hand_over(notice: Notice, error: str) -> None:
-    """Leave the mail to ``deliver_due_notices``: the mail server is away for longer than a sign-in's run waits."""
+    """Leave the mail to ``deliver_due_notices``: the mail server is away for longer than a run waits."""
     Notice.objects.filter(pk=notice.pk, state=State.CLAIMED).update(
         state=State.HANDED_OVER, last_error=error, next_attempt_at=timezone.now() + FIRST_DELAY
     )
@@ -162,8 +177,8 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
     due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
     delivered = []
     until = time.monotonic() + LONGEST_ROUND
-    with_sign_in = due.select_related("sign_in__user", "follow_up_of__sign_in__user")
-    for notice in with_sign_in.order_by("next_attempt_at")[:most]:
+    of_someone = due.select_related("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
+    for notice in of_someone.order_by("next_attempt_at")[:most]:
         if time.monotonic() > until:
             break
         try:

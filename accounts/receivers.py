@@ -9,8 +9,8 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import devices, sign_ins
-from accounts.models import User
+from accounts import password_changes, sign_ins
+from accounts.models import PasswordChange, User
 
 
 @receiver(user_logged_in)
@@ -23,11 +23,16 @@ def on_user_login_failed(credentials: dict[str, Any], request: HttpRequest | Non
     sign_ins.record_failed_sign_in(request, credentials)
 
 
-@receiver([password_changed, password_set])
+@receiver(password_changed)
 def on_password_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    sign_ins.follow_session(request)
+    password_changes.record_change(request, user, PasswordChange.How.CHANGED)
+
+
+@receiver(password_set)
+def on_password_set(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    password_changes.record_change(request, user, PasswordChange.How.SET)
 
 
 @receiver(password_reset)
 def on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    devices.untrust_devices(user)
+    password_changes.record_change(request, user, PasswordChange.How.RESET)

@@ -45,7 +45,8 @@ def due_emptied_sign_ins() -> QuerySet[SignIn]:
 
 def due_failures() -> QuerySet[SecurityEvent]:
     """Sign-ins that failed, the oldest first."""
-    return older_than(settings.RETENTION_FAILED_SIGN_INS_DAYS, SecurityEvent.objects.filter(sign_in=None))
+    of_nothing_else = SecurityEvent.objects.filter(sign_in=None, password_change=None)
+    return older_than(settings.RETENTION_FAILED_SIGN_INS_DAYS, of_nothing_else)
 
 
 def due_sessions() -> QuerySet[Session]:

@@ -28,13 +28,14 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
     row leads to one; any other is a person's e-mail address or user name, or its beginning.
     """
 
-    search_person = ""
+    # One that leads to a person in one of several ways names them all.
+    search_person: str | tuple[str, ...] = ""
     search_address = ""
     search_id = ""
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Django shows a box where there are any, and otherwise uses them only in ``get_search_results``."""
-        return tuple(field for field in (self.search_person, self.search_address, self.search_id) if field)
+        return tuple(field for field in (*self._ways_to_a_person, self.search_address, self.search_id) if field)
 
     @property
     def search_help_text(self) -> str:  # type: ignore[override]
@@ -57,12 +58,25 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
             return Q(**{self.search_id: run_id})
         if self.search_address and (network := _read(_NETWORK, word)):
             return Q(**{f"{self.search_address}__within": network})
-        if not self.search_person:
+        if not any(self._ways_to_a_person):
             return Q(pk__in=())
         people = find_people(word)
         if len(people) > MOST_PEOPLE:
             messages.warning(request, f"“{word}” may mean more than {MOST_PEOPLE} people, of whom these are the first.")
-        return Q(**{f"{self.search_person}__in": people[:MOST_PEOPLE]})
+        return self._of(people[:MOST_PEOPLE])
+
+    @property
+    def _ways_to_a_person(self) -> tuple[str, ...]:
+        return self.search_person if isinstance(self.search_person, tuple) else (self.search_person,)
+
+    def _of(self, people: list[int]) -> Q:
+        """Of several ways each is looked up by its own index: an OR over joined tables would have it read them all."""
+        ways = [Q(**{f"{field}__in": people}) for field in self._ways_to_a_person]
+        if len(ways) == 1:
+            return ways[0]
+        rows = self.model._default_manager.order_by()
+        first, *others = (rows.filter(way).values("pk") for way in ways)
+        return Q(pk__in=first.union(*others))
 
 
 def find_people(word: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import SecurityEvent, SignIn, User
+from accounts.models import PasswordChange, SecurityEvent, SignIn, User
 
 # Failures this old still belong to the same attempt at an account.
 FAILURES_WINDOW = timedelta(hours=1)
@@ -35,6 +35,16 @@ def record_event(sign_in: SignIn, kind: SecurityEvent.Kind, details: dict[str, A
 def append_event(user: User, kind: SecurityEvent.Kind, details: dict[str, Any]) -> None:
     """Write an event of an account that is of no sign-in, as often as this is called."""
     SecurityEvent.objects.create(user=user, kind=kind, details=details)
+
+
+def record_password_event(change: PasswordChange, kind: SecurityEvent.Kind, details: dict[str, Any]) -> int:
+    """Write the event of this kind for this change, once however often this is called; returns its id."""
+    event, _ = SecurityEvent.objects.get_or_create(
+        password_change=change,
+        kind=kind,
+        defaults={"user": change.user, "ip_address": change.ip_address, "details": details},
+    )
+    return int(event.pk)
 
 
 def count_failures_before(user_id: int, moment: datetime) -> int:

@@ -4,3 +4,5 @@ from django.dispatch import Signal
 
 # Sent with `sign_in` (a SignIn) inside the transaction that wrote it.
 sign_in_recorded = Signal()
+# Sent with `change` (a PasswordChange) inside the transaction that wrote it.
+password_change_recorded = Signal()

@@ -234,7 +234,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_TASK_QUEUES = [Queue(name) for name in ("system", "risk", "mail", "sign_in", "bulk")]
 CELERY_TASK_DEFAULT_QUEUE = "sign_in"
 CELERY_TASK_ROUTES = {
-    "workflows.tasks.notify_user": {"queue": "mail"},
+    "workflows.*.notify_user": {"queue": "mail"},
     "workflows.tasks.post_to_risk_api": {"queue": "risk"},
     "workflows.*.on_*_error": {"queue": "system"},
     "workflows.periodic.*": {"queue": "system"},

@@ -10,15 +10,17 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import SignIn, User
+from accounts.models import Notice, SignIn, User
 from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.password_changes import MakeChange, change_of
+from tests.workflows.password_changes import make_change as make_change  # the fixture
 from tests.workflows.risk_service import DENY, risk_service
-from workflows import steps
+from workflows import password_steps, steps
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run
 
-EVIDENCE = ["device", "signin", "notice", "securityevent", "verdict"]
+EVIDENCE = ["device", "signin", "passwordchange", "notice", "securityevent", "verdict"]
 
 
 @pytest.fixture
@@ -42,8 +44,19 @@ def finished_run(make_run: Callable[..., Run], settings: object) -> Run:
     return last
 
 
+@pytest.fixture
+def password_run(make_change: MakeChange) -> Run:
+    run = make_change(session_key="its-key")
+    for step in (password_steps.record, password_steps.notify_user, password_steps.end_other_sessions):
+        step(run.pk)
+    raise_alert(Alert.Kind.RUN_FAILED, "post_process: a bug", run.pk)
+    return run
+
+
 @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: str(model._meta.label))
-def test_every_list_and_every_row_can_be_opened(operator: Client, finished_run: Run, model: type[Model]) -> None:
+def test_every_list_and_every_row_can_be_opened(
+    operator: Client, finished_run: Run, password_run: Run, model: type[Model]
+) -> None:
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
 
     assert operator.get(reverse(f"{name}_changelist"), {"q": "alice"}).status_code == 200
@@ -52,7 +65,9 @@ def test_every_list_and_every_row_can_be_opened(operator: Client, finished_run: 
 
 
 @pytest.mark.parametrize("model", EVIDENCE)
-def test_evidence_can_be_neither_added_nor_deleted(operator: Client, finished_run: Run, model: str) -> None:
+def test_evidence_can_be_neither_added_nor_deleted(
+    operator: Client, finished_run: Run, password_run: Run, model: str
+) -> None:
     assert operator.get(reverse(f"admin:accounts_{model}_add")).status_code == 403
     row = reverse(f"admin:accounts_{model}_delete", args=[1])
     assert operator.post(row, {"post": "yes"}).status_code in {302, 403}
@@ -65,6 +80,57 @@ def test_a_run_is_found_by_its_id_and_shows_its_steps(operator: Client, finished
 
     assert str(finished_run.pk) in found
     assert all(name in page for name in ("check_device", "post_process"))
+
+
+RUNS, ALERTS, NOTICES = (
+    f"admin:{model}_changelist" for model in ("workflows_run", "workflows_alert", "accounts_notice")
+)
+
+
+def ids_listed(operator: Client, **query: str) -> set[str]:
+    page = operator.get(reverse(RUNS), query).content.decode()
+    return {str(run.pk) for run in Run.objects.all() if str(run.pk) in page}
+
+
+def test_runs_are_listed_by_kind_and_those_of_sign_ins_first(
+    operator: Client, finished_run: Run, password_run: Run
+) -> None:
+    of_sign_ins = {str(run.pk) for run in Run.objects.filter(kind="sign_in")}
+
+    assert ids_listed(operator) == ids_listed(operator, kind="sign_in") == of_sign_ins
+    assert ids_listed(operator, kind="password_change") == {str(password_run.pk)}
+    assert ids_listed(operator, kind="no such kind") == set()
+
+
+@pytest.mark.parametrize("url", [RUNS, ALERTS, NOTICES])
+def test_a_search_for_a_person_finds_what_is_of_either_kind(
+    operator: Client, finished_run: Run, password_run: Run, bob: User, url: str
+) -> None:
+    of_alice = operator.get(reverse(url), {"q": "alice@example.com"}).context["cl"]
+    of_bob = operator.get(reverse(url), {"q": "bob@example.com"}).context["cl"]
+
+    assert {"sign_in", "password_change"} == {kind_of(row) for row in of_alice.queryset}
+    assert of_bob.result_count == 0
+
+
+def kind_of(row: Run | Alert | Notice) -> str:
+    match row:
+        case Run():
+            return row.kind
+        case Alert():
+            return row.run.kind if row.run else ""
+    return "sign_in" if row.sign_in_id else "password_change"
+
+
+def test_a_run_of_no_sign_in_is_found_by_its_id(operator: Client, password_run: Run) -> None:
+    assert ids_listed(operator, q=str(password_run.pk)) == {str(password_run.pk)}
+
+
+def test_a_password_change_shows_no_session(operator: Client, password_run: Run) -> None:
+    page = operator.get(reverse("admin:accounts_passwordchange_change", args=[change_of(password_run).pk]))
+
+    assert page.status_code == 200
+    assert "its-key" not in page.content.decode()
 
 
 def test_an_alert_leads_to_its_run_and_says_whether_it_was_told(operator: Client, finished_run: Run) -> None:

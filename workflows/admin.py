@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from celery import states
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -16,20 +18,39 @@ from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from workflows import kinds
 from workflows.alerts import headline
+from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
 from workflows.steering_admin import SteeringAdmin
 
 
 # Django's own filters would look in all rows for the values that there are.
 class KindFilter(admin.SimpleListFilter):
+    """The newest of each kind are found by an index; of all kinds together by none. A search finds those of all."""
+
     title = "kind"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [(kind.name, kind.title) for kind in kinds.all_kinds()]
 
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Without "All"; where none is chosen, sign-ins are."""
+        default = "" if changelist.query else SIGN_IN.name
+        for name, title in self.lookup_choices:
+            link = changelist.get_query_string({self.parameter_name: name})
+            yield {"selected": (self.value() or default) == name, "query_string": link, "display": title}
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+        kind = _kind_listed(request)
+        if kind == SIGN_IN.name:
+            return queryset.filter(sign_in__isnull=False)
+        return queryset.filter(sign_in=None, kind=kind) if kind else queryset
+
+
+def _kind_listed(request: HttpRequest) -> str:
+    """The kind that a list of runs is of; "" where it is what a search finds."""
+    chosen = request.GET.get(KindFilter.parameter_name)
+    return chosen or ("" if request.GET.get(SEARCH_VAR) else SIGN_IN.name)
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -71,14 +92,15 @@ class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
     list_display_links = ("created_at", "id")
     list_filter = ("state", KindFilter)
     list_select_related = ("sign_in__user", "user")
-    # Newest first: their own keys are in no order.
-    ordering = ("-sign_in",)
-    search_person = "sign_in__user"
+    search_person = ("sign_in__user", "user")
     search_address = "sign_in__ip_address"
     search_id = "pk"
     inlines = (StepInline,)
 
-    @admin.display(ordering="sign_in__user")
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The newest first: their own keys are in no order."""
+        return ("-sign_in",) if _kind_listed(request) == SIGN_IN.name else ("-created_at",)
+
     def owner(self, run: Run) -> User:
         return run.owner
 
@@ -88,7 +110,7 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "run_page", "headline", "told_at")
     list_filter = ("kind", ("told_at", admin.EmptyFieldListFilter))
     list_select_related = ("run",)
-    search_person = "run__sign_in__user"
+    search_person = ("run__sign_in__user", "run__user")
     search_id = "run"
 
     @admin.display(description="run")

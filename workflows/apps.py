@@ -8,4 +8,13 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         # They register themselves.
-        from workflows import alerts_check, backlog, canvas, checks, periodic, receivers, worker  # noqa: F401
+        from workflows import (  # noqa: F401
+            alerts_check,
+            backlog,
+            canvas,
+            checks,
+            password_change,
+            periodic,
+            receivers,
+            worker,
+        )

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 State = Step.State
 Result: TypeAlias = dict[str, Any]
 
+# Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
+LEASE = timedelta(seconds=35)
 # Seconds after which a step is tried again that reached its soft time limit, or that the database hindered.
 HINDERED_DELAY = 10.0
 # How often a step whose effects are all in the database is attempted.

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
-from workflows import backlog, ledger, publishing, runs
+from workflows import backlog, kinds, ledger, publishing, runs
 from workflows.models import Run, Step
 
 logger = logging.getLogger(__name__)
@@ -72,9 +72,10 @@ def _standing_still(left_before: Moments) -> QuerySet[Run]:
     for queue, left in left_before.items():
         # A published run is looked at STALLED after it moved.
         waits |= Q(Exists(_next_steps().filter(queue=queue)), recover_at__gte=left + runs.STALLED)
-    return Run.objects.filter(
-        ~Exists(held), Q(published_at=None) | ~waits, state__in=Run.UNFINISHED, recover_at__lte=now
-    )
+    # One of a kind that only another version of this site knows is left to a process of that version.
+    known = [kind.name for kind in kinds.all_kinds()]
+    due = Run.objects.filter(state__in=Run.UNFINISHED, recover_at__lte=now, kind__in=known)
+    return due.filter(~Exists(held), Q(published_at=None) | ~waits)
 
 
 def _next_steps() -> QuerySet[Step]:

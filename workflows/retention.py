@@ -1,6 +1,7 @@
 """Deleting what is kept no longer: a batch a transaction, the oldest first, for a while; the next call goes on.
 
-A sign-in goes with its run and steps, but not before the run has ended. The rest is in accounts/retention.py.
+A sign-in goes with its run and steps, but not before the run has ended; so does a change of a password, and a run of
+any other kind. The rest is in accounts/retention.py.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Exists, Model, OuterRef, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import retention
-from accounts.models import SignIn
-from workflows.models import Alert, Run, Step
+from accounts.models import Notice, PasswordChange, SecurityEvent, SignIn
+from workflows.models import Alert, Attempt, CallbackCall, Run, Step
 
-# Sign-ins that one transaction takes up, each with some ten rows of other tables: it lasts well under 100 ms.
+# Sign-ins, or runs of none, that one transaction takes up, each with some ten rows of other tables: it lasts well under
+# 100 ms.
 BATCH = 100
 RESULTS: tuple[type[Model], ...] = (TaskResult, GroupResult)
 
@@ -33,15 +37,17 @@ Batch = Callable[[], Deleted]
 def delete_due(seconds: float) -> Deleted:
     """Delete what is due, for ``seconds`` and a batch at most; returns how many rows, by table."""
     simple = (partial(_delete_oldest, due) for due in SIMPLE)
-    return _in_turn([_forget_sign_ins, _delete_emptied_sign_ins, *simple], seconds)
+    return _in_turn([_forget_sign_ins, _delete_emptied_sign_ins, _delete_other_runs, *simple], seconds)
 
 
 def count_due() -> Deleted:
     """What ``delete_due`` would delete if it had the time, but for devices. It looks at each row of it."""
-    sign_ins = _due_sign_ins()
-    runs = Run.objects.filter(sign_in__in=sign_ins.values("pk"))
-    theirs = [runs, Step.objects.filter(run__in=runs), Alert.objects.filter(run__in=runs)]
-    return retention.count(sign_ins) + retention.sum_of([*theirs, *(due() for due in SIMPLE)])
+    sign_ins, others = _due_sign_ins(), _due_other_runs().order_by()
+    theirs = [*_all_of(Run.objects.filter(sign_in__in=sign_ins.values("pk"))), *_all_of(others)]
+    changes = PasswordChange.objects.filter(pk__in=_named_by(others))
+    with_them = [model.objects.filter(password_change__in=changes) for model in (Notice, SecurityEvent)]
+    rest = (due() for due in SIMPLE)
+    return retention.count(sign_ins) + retention.sum_of([*theirs, changes, *with_them, *rest])
 
 
 def delete_expired_results(before: datetime, seconds: float) -> int:
@@ -81,6 +87,14 @@ def _delete_emptied_sign_ins() -> Deleted:
     return retention.delete_rows(retention.take(retention.due_emptied_sign_ins(), BATCH))
 
 
+@transaction.atomic
+def _delete_other_runs() -> Deleted:
+    runs = Run.objects.filter(pk__in=retention.take(_due_other_runs(), BATCH))
+    # Read first: to join by what JSON says, PostgreSQL would look at all changes.
+    changes = [change for change in _named_by(runs) if change]
+    return retention.delete(PasswordChange.objects.filter(pk__in=changes)) + retention.delete(runs)
+
+
 def _delete_oldest(due: Callable[[], QuerySet[Any]]) -> Deleted:
     return retention.delete_oldest(due())
 
@@ -88,6 +102,29 @@ def _delete_oldest(due: Callable[[], QuerySet[Any]]) -> Deleted:
 def _due_sign_ins() -> QuerySet[SignIn]:
     unfinished = Run.objects.filter(sign_in=OuterRef("pk"), state__in=Run.UNFINISHED)
     return retention.due_sign_ins().filter(~Exists(unfinished))
+
+
+def _due_other_runs() -> QuerySet[Run]:
+    """Those of no sign-in, the oldest first."""
+    ended = Run.objects.filter(sign_in=None).exclude(state__in=Run.UNFINISHED)
+    return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, ended)
+
+
+def _named_by(runs: QuerySet[Run]) -> QuerySet[Run, Any]:
+    """The ids of the changes of passwords that they are about; None of those about something else."""
+    change = Cast(KT("facts__password_change"), BigIntegerField())
+    return runs.annotate(change=change).values_list("change", flat=True)
+
+
+def _all_of(runs: QuerySet[Run]) -> list[QuerySet[Any]]:
+    """The runs, and all that goes with them."""
+    steps = Step.objects.filter(run__in=runs)
+    return [
+        runs,
+        steps,
+        Attempt.objects.filter(step__in=steps),
+        *(model.objects.filter(run__in=runs) for model in (CallbackCall, Alert)),
+    ]
 
 
 def _due_alerts() -> QuerySet[Alert]:

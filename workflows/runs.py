@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
-from django.db.models.functions import Now
+from django.db.models import BigIntegerField, Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import Notice, SignIn, User
+from accounts.models import Notice, PasswordChange, SignIn, User
 from workflows import kinds
 from workflows.alerts import raise_alert
 from workflows.models import Alert, Run, Step
@@ -128,8 +128,16 @@ def mark_lost(moment: datetime) -> int:
     )
 
 
-def finish_run(run_id: UUID) -> None:
-    """All steps are done. Where a notice still has to go out, or could not, the run is ``degraded``."""
+def finish_run(run_id: UUID, password_change: PasswordChange | None = None) -> None:
+    """All steps are done. Where a notice still has to go out, or could not, the run is ``degraded``.
+
+    The notice is that of its sign-in; or of ``password_change``, where the run is of one.
+    """
+    if password_change:
+        unsent = Notice.objects.filter(password_change=password_change).exclude(state=Notice.State.SENT)
+        state = Run.State.DEGRADED if unsent.exists() else Run.State.SUCCEEDED
+        _end(run_id, Run.UNFINISHED, state)
+        return
     sql.execute(
         "UPDATE workflows_run SET finished_at = %(finished_at)s, state = CASE WHEN EXISTS (SELECT 1 FROM "
         "accounts_notice n WHERE n.sign_in_id = workflows_run.sign_in_id AND n.state <> 'sent') "
@@ -150,7 +158,11 @@ def fail_run(run_id: UUID) -> None:
 def mend_degraded_runs() -> int:
     """Runs whose notice has gone out since are ``succeeded``; returns how many."""
     lately = Run.objects.filter(state=Run.State.DEGRADED, finished_at__gte=timezone.now() - MENDED_WITHIN)
-    return lately.filter(sign_in__notice__state=Notice.State.SENT).update(state=Run.State.SUCCEEDED)
+    of_sign_ins = lately.filter(sign_in__notice__state=Notice.State.SENT)
+    change = Cast(OuterRef("facts__password_change"), BigIntegerField())
+    sent = Notice.objects.filter(password_change=change, state=Notice.State.SENT)
+    of_password_changes = lately.filter(Exists(sent), kind="password_change")
+    return sum(mended.update(state=Run.State.SUCCEEDED) for mended in (of_sign_ins, of_password_changes))
 
 
 def reopen_failed_runs() -> int:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import security_log
 from accounts.models import SecurityEvent, User
-from workflows import kinds, ledger, publishing, runs, steps
+from workflows import kinds, ledger, notifying, publishing, runs
 from workflows.models import Run, Step
 
 State = Step.State
@@ -63,7 +63,8 @@ def steer(run_id: UUID, action: Action, step_name: str = "", *, by: User) -> Non
             _go_on(run)
         case Action.SKIP if step:
             ledger.skip_step(step)
-            steps.let_go(run.pk, step.name)
+            if step.name == notifying.STEP:
+                notifying.give_up(run.pk, "an operator had the run go on without it")
             _go_on(run)
         case Action.CANCEL:
             _cancel(run)
@@ -170,4 +171,4 @@ def _go_on(run: Run) -> None:
 def _cancel(run: Run) -> None:
     runs.cancel_run(run.pk)
     ledger.release_steps(run.pk)
-    steps.give_up_notice(run.pk, "the run was cancelled")
+    notifying.give_up(run.pk, "the run was cancelled")

@@ -16,8 +16,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import devices, follow_ups, notices, security_log, verdicts
-from accounts.models import Notice, SecurityEvent
-from workflows import ledger, risk_api, runs
+from accounts.models import SecurityEvent
+from workflows import ledger, notifying, risk_api, runs
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step, task_id_of
 
@@ -29,12 +29,6 @@ class Name(StrEnum):
     POST_TO_RISK_API = "post_to_risk_api"
     POST_PROCESS = "post_process"
 
-
-# Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
-LEASE = timedelta(seconds=35)
-
-# A mail server gets these seconds to come back before the mail is handed over; a verdict must not wait longer.
-NOTICE_DELAYS = (5.0, 20.0)
 
 # Seconds between posts to a risk service that is away: doubled each time, up to the longest.
 FIRST_RISK_DELAY = 1.0
@@ -49,9 +43,7 @@ def check_device(run_id: UUID) -> Result:
 
 def notify_user(run_id: UUID) -> Result:
     """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
-    return ledger.outside(
-        run_id, Name.NOTIFY_USER, _notify_user, without=_needless_notice, note=_note_notice, lease=LEASE
-    )
+    return notifying.notify(run_id, Name.NOTIFY_USER, lambda step: step.run.sign_in, without=_needless_notice)
 
 
 def save_event(run_id: UUID) -> Result:
@@ -64,25 +56,12 @@ def post_to_risk_api(run_id: UUID) -> Result:
 
     Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
     """
-    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=LEASE)
+    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=ledger.LEASE)
 
 
 def post_process(run_id: UUID) -> Result:
     """Store the verdict, act on it and finish the run; returns verdict (id), decision, action."""
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
-
-
-def give_up_notice(run_id: UUID, why: str = "") -> None:
-    """Where the notice of the run's sign-in has not gone out, it will not by itself: ``why``, or the step's error."""
-    unsent = Notice.objects.filter(state__in=(Notice.State.CLAIMED, Notice.State.HANDED_OVER))
-    for notice in unsent.filter(sign_in__run=run_id):
-        notices.give_up(notice, why or Step.objects.get(run=run_id, name=Name.NOTIFY_USER).error)
-
-
-def let_go(run_id: UUID, name: str) -> None:
-    """An operator has the run go on without this step: what it began and did not end is not ended by itself."""
-    if name == Name.NOTIFY_USER:
-        give_up_notice(run_id, "an operator had the run go on without it")
 
 
 def do_without_verdict(run_id: UUID) -> None:
@@ -105,32 +84,6 @@ def _check_device(step: Step) -> Result:
 
 def _needless_notice(step: Step) -> Result | None:
     return None if notices.is_worth_a_notice(step.run.sign_in) else {"notice": "not_needed"}
-
-
-def _notify_user(step: Step) -> Result:
-    notice = notices.claim_notice(step.run.sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
-    if step.attempts > len(NOTICE_DELAYS) + 1:
-        return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
-    try:
-        notices.send_notice(notice)
-    except notices.MailRefused as error:
-        return {"notice": "refused", "id": notice.pk, "error": str(error)}
-    except notices.MailServerAway as error:
-        if step.attempts <= len(NOTICE_DELAYS):
-            raise TryAgain(str(error), NOTICE_DELAYS[step.attempts - 1]) from error
-        return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
-    return {"notice": "sent", "id": notice.pk}
-
-
-def _note_notice(step: Step, result: Result) -> None:
-    notice = Notice.objects.get(pk=result["id"])
-    match result["notice"]:
-        case "sent":
-            notices.mark_sent(notice)
-        case "handed_over":
-            notices.hand_over(notice, result["error"])
-        case "refused":
-            notices.give_up(notice, result["error"])
 
 
 def _save_event(step: Step) -> Result:

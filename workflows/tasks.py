@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from workflows import callbacks, steps
+from workflows import callbacks, notifying, steps
 from workflows.ledger import Result
 from workflows.models import CallbackCall
 from workflows.step_tasks import StepTask
@@ -41,9 +41,9 @@ def post_process(self: StepTask, run_id: str) -> Result:
 
 @shared_task(bind=True, ignore_result=True)
 def on_notice_error(self: Task[Any, Any], run_id: str) -> None:
-    """The error callback of the group's member: the notice will not go out by itself."""
+    """The error callback of a group's member, in each workflow that has a notice: it will not go out by itself."""
     if callbacks.note_call(UUID(run_id), CallbackCall.Level.MEMBER, [notify_user.step]):
-        steps.give_up_notice(UUID(run_id))
+        notifying.give_up_after_failure(UUID(run_id), notify_user.step)
 
 
 @shared_task(bind=True, ignore_result=True)

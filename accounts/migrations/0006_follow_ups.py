@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_other_kinds_of_workflows'),
+        ('accounts', '0005_password_events'),
     ]
 
     operations = [

@@ -90,7 +90,7 @@ def gather(alias: str, mails: Sequence[Mail], risk_store: Path, *, plain: bool) 
     sign_ins = {sign_in.pk: sign_in for sign_in in related}
     owners = _owners(sign_ins)
     assessments = _assessments(risk_store)
-    notices = _notices(mails, sign_ins, owners)
+    notices = _notices(mails, sign_ins, owners, _other_runs(alias))
     return Evidence(
         recorded={pk: _recorded(sign_in, plain=plain) for pk, sign_in in sign_ins.items()},
         found={
@@ -111,6 +111,12 @@ def _owners(sign_ins: Mapping[int, SignIn]) -> dict[str, int]:
     """Sign-ins by what their outward traces begin with."""
     owners = {str(pk): pk for pk in sign_ins}
     return owners | {str(run.pk): pk for pk, sign_in in sign_ins.items() if (run := _run_of(sign_in))}
+
+
+def _other_runs(alias: str) -> dict[str, str]:
+    """Of the runs of no sign-in, whom each may mail, by what its outward traces begin with."""
+    others = Run.objects.using(alias).filter(sign_in=None).values_list("pk", "user__email")
+    return {str(run): email for run, email in others}
 
 
 def _owner_in(trace: str) -> str:
@@ -177,12 +183,17 @@ def _verdicts(alias: str, assessments: Mapping[str, str], owners: Mapping[str, i
 
 
 def _notices(
-    mails: Sequence[Mail], sign_ins: Mapping[int, SignIn], owners: Mapping[str, int]
+    mails: Sequence[Mail], sign_ins: Mapping[int, SignIn], owners: Mapping[str, int], others: Mapping[str, str]
 ) -> dict[Envelope, int | None]:
-    """Whose notice each mail is, None where it is no notice of the person it went to. The operators' are left out."""
+    """Whose notice each mail is, None where it is no notice of the person it went to.
+
+    The operators' are left out, and what workflows of another kind (``others``) tell those whom they are about.
+    """
     people = {sign_in.user.email for sign_in in sign_ins.values()}
     notices: dict[Envelope, int | None] = {}
     for mail in mails:
+        if others.get(_owner_in(mail.message_id)) == mail.recipient:
+            continue
         owner = owners.get(_owner_in(mail.message_id))
         if owner is not None and sign_ins[owner].user.email == mail.recipient:
             notices[_envelope(mail)] = owner

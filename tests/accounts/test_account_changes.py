@@ -11,20 +11,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from tests.accounts.browser import signed_in
-from tests.conftest import PASSWORD
-
-NEW_PASSWORD = "another-horse-battery"
-
-
-def test_a_changed_password_is_told_to_its_owner(alice: User) -> None:
-    browser = signed_in(alice)
-
-    browser.post(
-        "/accounts/password/change/",
-        {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD},
-    )
-
-    assert [message.to for message in mail.outbox] == [["alice@example.com"]]
 
 
 def test_another_primary_address_is_told_to_the_old_one(alice: User) -> None:

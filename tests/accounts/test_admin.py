@@ -34,7 +34,7 @@ def test_someone_without_an_address_is_not_added(operator: Browser) -> None:
     assert "This field is required." in answer.content.decode()
 
 
-@pytest.mark.parametrize("model", ["user", "device", "signin", "notice", "securityevent", "verdict"])
+@pytest.mark.parametrize("model", ["user", "device", "signin", "passwordchange", "notice", "securityevent", "verdict"])
 def test_every_list_opens(operator: Browser, model: str, alice: User) -> None:
     decide(Browser("<b>Firefox</b>").sign_in(alice))
 

@@ -16,6 +16,7 @@ from loginwatch.chaos.audit import Audit, Flaw
 from loginwatch.chaos.evidence import Effect
 from tests.chaos.aftermath import ALLOW, DENY, Aftermath, answered
 from workflows.models import Run
+from workflows.runs import create_run_of
 
 Spoil = Callable[[Aftermath], object]
 Kind = SecurityEvent.Kind
@@ -49,6 +50,18 @@ def test_where_nothing_is_wrong_nothing_is_found(aftermath: Aftermath) -> None:
     assert flaws(found) == {}
     assert found.sign_ins == 2
     assert found.mails_doubled == 0
+
+
+def test_the_notice_of_another_workflow_is_no_sign_ins_but_goes_to_its_person_alone(
+    aftermath: Aftermath, bob: User
+) -> None:
+    run = create_run_of("password_change", aftermath.user, password_change=0)
+    aftermath.receive(f"<{run.pk}.notify_user@testserver>")
+    assert flaws(aftermath.audit()) == {}
+
+    SignIn.objects.filter(pk=aftermath.first.pk).update(user=bob)
+    aftermath.receive(f"<{run.pk}.notify_user@testserver>", recipient=bob.email)
+    assert Flaw(None, Effect.MAIL) in flaws(aftermath.audit())["doubled"]
 
 
 def test_the_denied_sign_in_has_every_effect_there_is(aftermath: Aftermath) -> None:

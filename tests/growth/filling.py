@@ -1,4 +1,5 @@
-"""A site that has been used for a year, written by a few statements: 200,000 sign-ins of 20,000 people.
+"""A site that has been used for a year, written by a few statements: 200,000 sign-ins of 20,000 people, and as many
+changes of passwords as people.
 
 Of these, runs and steps are as many as they would be, results are those of a week.
 """
@@ -14,14 +15,31 @@ from django.db import connection
 from django.db.models import Model
 from django_celery_results.models import TaskResult
 
-from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
 from workflows.models import Alert, Chord, Run, Step
 
 PEOPLE = 20_000
 SIGN_INS = 200_000
-STEPS = 5 * SIGN_INS
+CHANGES = PEOPLE
+STEPS_OF_SIGN_INS = 5 * SIGN_INS
+STEPS = STEPS_OF_SIGN_INS + 4 * CHANGES
 FILLED: list[type[Model]] = [
-    *(User, EmailAddress, Device, SignIn, SecurityEvent, Verdict, Notice, Run, Step, Alert, Chord, TaskResult, Session)
+    *(
+        User,
+        EmailAddress,
+        Device,
+        SignIn,
+        PasswordChange,
+        SecurityEvent,
+        Verdict,
+        Notice,
+        Run,
+        Step,
+        Alert,
+        Chord,
+        TaskResult,
+        Session,
+    )
 ]
 # Over how many days sign-ins are spread, until an hour ago.
 DAYS = 360
@@ -44,6 +62,7 @@ def fill() -> None:
         cursor.execute("SET session_replication_role = replica")
         _fill_accounts()
         _fill_workflows()
+        _fill_password_changes()
         _fill_others()
         cursor.execute("SET session_replication_role = DEFAULT")
         for statement in connection.ops.sequence_reset_sql(no_style(), FILLED):
@@ -71,7 +90,7 @@ def _fill_accounts() -> None:
 def _fill_workflows() -> None:
     published = {"published": "1", "published_at": _when("n"), "recover_at": _when("n"), "created_at": _when("n")}
     _insert(Run, SIGN_INS, id=_uuid("n"), sign_in_id="n", **published, **_done("n"))
-    _insert(Step, STEPS, run_id=_uuid(RUN), name=STEP, attempts="1", result="'{}'", **_done(RUN))
+    _insert(Step, STEPS_OF_SIGN_INS, run_id=_uuid(RUN), name=STEP, attempts="1", result="'{}'", **_done(RUN))
     _insert(
         Alert,
         PEOPLE,
@@ -85,6 +104,23 @@ def _fill_workflows() -> None:
     lately = "now() - interval '1 second' * n"
     stored = {"date_created": lately, "date_done": lately, "status": "'SUCCESS'", "task_name": STEP}
     _insert(TaskResult, SIGN_INS, task_id=f"{_uuid(RUN)} || '.' || {STEP}", **stored)
+
+
+def _fill_password_changes() -> None:
+    """One of each person, spread as sign-ins are, with its workflow."""
+    run, of_step = _uuid(f"{SIGN_INS} + n"), "(n - 1) / 4 + 1"
+    when = f"n * {SIGN_INS // CHANGES}"
+    _insert(PasswordChange, CHANGES, user_id="n", how="'changed'", created_at=_when(when))
+    facts = "jsonb_build_object('password_change', n)"
+    moments = {"published_at": _when(when), "recover_at": _when(when), "created_at": _when(when), **_done(when)}
+    _insert(Run, CHANGES, id=run, kind="'password_change'", user_id="n", facts=facts, published="1", **moments)
+    names = "(array['record', 'notify_user', 'end_other_sessions', 'post_process'])[mod(n - 1, 4) + 1]"
+    step = {"id": f"{STEPS_OF_SIGN_INS} + n", "run_id": _uuid(f"{SIGN_INS} + {of_step}"), "name": names}
+    _insert(Step, 4 * CHANGES, **step, attempts="1", result="'{}'", **_done(f"({of_step}) * {SIGN_INS // CHANGES}"))
+    notice = {"id": f"{SIGN_INS // 20} + n", "message_id": _token("n"), "state": "'sent'"}
+    _insert(Notice, CHANGES, password_change_id="n", **notice, created_at=_when(when))
+    event = {"id": f"{SIGN_INS + PEOPLE} + n", "kind": "'password_changed'", "user_id": "n"}
+    _insert(SecurityEvent, CHANGES, password_change_id="n", **event, created_at=_when(when))
 
 
 def _fill_others() -> None:

@@ -14,6 +14,7 @@ from accounts.models import SignIn, User
 from accounts.paging import MOST
 from tests.growth.filling import BUSY
 from tests.growth.plans import assert_touched, explained
+from workflows.models import Run
 
 LISTS = [model for model in admin.site._registry if model._meta.app_label in ("accounts", "workflows")]
 LISTS += [model for model in admin.site._registry if model._meta.label == "django_celery_results.TaskResult"]
@@ -38,6 +39,13 @@ def test_a_list_in_the_admin(operator: Client, model: type[Model]) -> None:
     # A page shows 100 rows, each with up to two of other tables.
     for statement in statements:
         assert statement.rows <= MOST + 500, statement
+
+
+def test_the_list_of_runs_of_no_sign_in(operator: Client) -> None:
+    with explained() as statements:
+        assert operator.get(_address(Run), {"kind": "password_change"}).status_code == 200
+
+    assert_touched(statements, rows=MOST, buffers=MOST)
 
 
 @pytest.mark.parametrize("words", WORDS)

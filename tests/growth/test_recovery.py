@@ -135,6 +135,10 @@ def test_runs_whose_mail_was_given_up_long_ago() -> None:
     given_up.update(state=Notice.State.GIVEN_UP)
     Run.objects.filter(sign_in__notice__in=given_up).update(state=Run.State.DEGRADED)
 
+    Run.objects.filter(kind="password_change", created_at__lt=timezone.now() - timedelta(days=180)).update(
+        state=Run.State.DEGRADED
+    )
+
     with explained() as statements:
         assert periodic.deliver_notices() == 0
 

@@ -45,14 +45,20 @@ def test_nothing_is_due() -> None:
 
 @pytest.mark.usefixtures("_due")
 def test_a_batch_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = 2 + len(retention.SIMPLE)
+    kinds = 3 + len(retention.SIMPLE)
     # A clock that goes on by a second whenever it is looked at, which is after each batch.
     monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=itertools.count().__next__))
 
     with explained() as statements:
         deleted = retention.delete_due(seconds=kinds - 1)
 
-    assert {"accounts.SignIn", "workflows.Step", "sessions.Session", "django_celery_results.TaskResult"} <= set(deleted)
+    assert {
+        "accounts.PasswordChange",
+        "accounts.SignIn",
+        "workflows.Step",
+        "sessions.Session",
+        "django_celery_results.TaskResult",
+    } <= set(deleted)
     assert_touched(statements, rows=ROWS_OF_A_BATCH, buffers=10 * ROWS_OF_A_BATCH)
 
 

@@ -1,17 +1,18 @@
-"""A sign-in and its workflow touch the same few rows, however many there are."""
+"""A sign-in, a change of a password and their workflows touch the same few rows, however many there are."""
 
 from __future__ import annotations
 
 import pytest
 from pytest_django import Settings
 
-from accounts.models import SecurityEvent, User
+from accounts.models import SecurityEvent, SignIn, User
 from loginwatch.celery import app
 from tests.accounts.browser import CHROME_ON_LINUX, COOKIE, ELSEWHERE, LOGIN, NO_MATCH, Browser, decide, found
+from tests.accounts.test_password_changes import change_password
 from tests.conftest import PASSWORD
 from tests.growth.plans import Statement, assert_touched, explained
 from tests.workflows.risk_service import risk_service
-from workflows import steps
+from workflows import password_steps, steps
 from workflows.models import Run
 
 
@@ -71,5 +72,37 @@ def test_a_workflow(person: User, settings: Settings) -> None:
         app.backend.store_result(f"{run.pk}.post_process", result, "SUCCESS")
 
     assert_little_was_touched(statements)
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+
+
+def test_a_change_of_a_password(person: User) -> None:
+    browser = Browser()
+    browser.sign_in(person)
+
+    with explained() as statements:
+        change_password(browser)
+
+    assert_little_was_touched(statements)
+
+
+def test_the_workflow_of_a_change_of_a_password(person: User) -> None:
+    browser = Browser()
+    browser.sign_in(person)
+    change_password(browser)
+    run = Run.objects.get(user=person, state=Run.State.QUEUED)
+
+    with explained() as statements:
+        for step in (password_steps.record, password_steps.notify_user):
+            step(run.pk)
+    assert_little_was_touched(statements)
+
+    with explained() as statements:
+        password_steps.end_other_sessions(run.pk)
+        password_steps.post_process(run.pk)
+
+    # Each of the person's sign-ins may have a session.
+    sign_ins = SignIn.objects.filter(user=person).count()
+    assert_touched(statements, rows=2 * sign_ins + 50, buffers=5 * sign_ins + 200)
     run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED

@@ -375,3 +375,15 @@ def test_a_run_whose_step_failed_while_nobody_could_say_so_of_the_run_is_ended(d
 
     due.refresh_from_db()
     assert due.state == Run.State.FAILED
+
+
+def test_a_run_of_a_kind_that_is_not_known_here_is_left_alone_and_holds_nothing_up(
+    make_run: Callable[..., Run], published: list[UUID]
+) -> None:
+    unknown, known = make_run(), make_run()
+    let_pass(unknown)
+    let_pass(known, timedelta(minutes=1))
+    Run.objects.filter(pk=unknown.pk).update(kind="of another version")
+
+    assert recover_runs() == 1
+    assert published == [known.pk]

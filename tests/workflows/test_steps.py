@@ -18,7 +18,7 @@ from pytest_django import Settings
 from accounts.models import Notice, SecurityEvent, User, Verdict
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_service
-from workflows import ledger, risk_api, runs, steps
+from workflows import ledger, notifying, risk_api, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
 from workflows.models import Run, Step
 from workflows.steps import Name
@@ -129,7 +129,7 @@ def test_a_mail_server_that_is_away_is_tried_three_times_and_then_the_mail_is_ha
 
 def test_a_mail_of_which_every_attempt_was_cut_off_is_handed_over_untried(second_device_run: Run) -> None:
     steps.check_device(second_device_run.pk)
-    second_device_run.steps.filter(name=Name.NOTIFY_USER).update(attempts=len(steps.NOTICE_DELAYS) + 1)
+    second_device_run.steps.filter(name=Name.NOTIFY_USER).update(attempts=len(notifying.NOTICE_DELAYS) + 1)
 
     assert steps.notify_user(second_device_run.pk)["notice"] == "handed_over"
     assert mail.outbox == []
@@ -142,7 +142,7 @@ def test_a_run_whose_mail_was_handed_over_is_degraded_until_it_went_out(
 
     with monkeypatch.context() as away:
         away.setattr("django.core.mail.EmailMultiAlternatives.send", _raise(TimeoutError("away")))
-        away.setattr(steps, "NOTICE_DELAYS", ())
+        away.setattr(notifying, "NOTICE_DELAYS", ())
         do_all(second_device_run)
     second_device_run.refresh_from_db()
     assert second_device_run.state == Run.State.DEGRADED
@@ -316,8 +316,8 @@ def test_the_risk_service_is_told_the_same_at_each_attempt(run: Run, risk: RiskS
 def test_a_lease_is_longer_than_the_hard_time_limit_of_its_task() -> None:
     from workflows import tasks
 
-    assert timedelta(seconds=tasks.notify_user.time_limit or 0) < steps.LEASE
-    assert timedelta(seconds=tasks.post_to_risk_api.time_limit or 0) < steps.LEASE
+    assert timedelta(seconds=tasks.notify_user.time_limit or 0) < ledger.LEASE
+    assert timedelta(seconds=tasks.post_to_risk_api.time_limit or 0) < ledger.LEASE
 
 
 def test_who_was_overtaken_while_it_waited_for_an_answer_notes_no_retry(
@@ -438,7 +438,7 @@ def test_what_the_outside_took_is_noted_though_the_time_limit_comes_just_then(ru
         for each in limit:
             raise each
 
-    ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": "sent"}, lease=steps.LEASE, note=note)
+    ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": "sent"}, lease=ledger.LEASE, note=note)
 
     assert step_of(run, Name.NOTIFY_USER).state == Step.State.SUCCEEDED
 

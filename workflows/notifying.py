@@ -1,0 +1,81 @@
+"""The step of a workflow that mails a person, and what becomes of the mail where the mail server is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from accounts import notices
+from accounts.models import Notice, PasswordChange, SignIn
+from workflows import ledger
+from workflows.ledger import Result, TryAgain
+from workflows.models import Run, Step
+
+# What each kind calls the step that mails.
+STEP = "notify_user"
+# A mail server gets these seconds to come back before the mail is handed over; a run must not wait longer.
+NOTICE_DELAYS: tuple[float, ...] = (5.0, 20.0)
+
+
+def notify(
+    run_id: UUID,
+    name: str,
+    about: Callable[[Step], SignIn | PasswordChange],
+    without: Callable[[Step], Result | None] = lambda step: None,
+) -> Result:
+    """Mail the person what the step is ``about``; returns notice: sent, handed_over or refused, and its id.
+
+    Or what ``without(step)`` returns, where no mail is needed. Raises TryAgain while the mail server is away.
+    """
+    act = partial(_send, about)
+    return ledger.outside(run_id, name, act, without=without, note=_note, lease=ledger.LEASE)
+
+
+def notices_of(run: Run) -> QuerySet[Notice]:
+    """The notice of what the run is about, if there is one."""
+    if run.sign_in_id:
+        return Notice.objects.filter(sign_in=run.sign_in_id)
+    change = (run.facts or {}).get("password_change")
+    return Notice.objects.filter(password_change=change) if change else Notice.objects.none()
+
+
+def give_up(run_id: UUID, why: str) -> None:
+    """Where the notice of the run has not gone out, it will not by itself."""
+    run = Run.objects.get(pk=run_id)
+    for notice in notices_of(run).filter(state__in=(Notice.State.CLAIMED, Notice.State.HANDED_OVER)):
+        notices.give_up(notice, why)
+
+
+def give_up_after_failure(run_id: UUID, name: str) -> None:
+    """The step ``name`` has failed for good, and so has its notice."""
+    give_up(run_id, Step.objects.get(run=run_id, name=name).error)
+
+
+def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Result:
+    notice = notices.claim_notice(about(step), message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
+    if step.attempts > len(NOTICE_DELAYS) + 1:
+        return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
+    try:
+        notices.send_notice(notice)
+    except notices.MailRefused as error:
+        return {"notice": "refused", "id": notice.pk, "error": str(error)}
+    except notices.MailServerAway as error:
+        if step.attempts <= len(NOTICE_DELAYS):
+            raise TryAgain(str(error), NOTICE_DELAYS[step.attempts - 1]) from error
+        return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
+    return {"notice": "sent", "id": notice.pk}
+
+
+def _note(step: Step, result: Result) -> None:
+    notice = Notice.objects.get(pk=result["id"])
+    match result["notice"]:
+        case "sent":
+            notices.mark_sent(notice)
+        case "handed_over":
+            notices.hand_over(notice, result["error"])
+        case "refused":
+            notices.give_up(notice, result["error"])

@@ -1,0 +1,50 @@
+"""The workflow of a password change: its tasks, and how they are put together.
+
+``record → group(notify_user, end_other_sessions) → post_process``
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Signature, chain, group, shared_task
+
+from workflows import password_steps as steps
+from workflows.canvas import register, step
+from workflows.ledger import Result
+from workflows.step_tasks import StepTask, on_chain_error, on_group_error
+from workflows.tasks import on_notice_error
+
+
+@shared_task(bind=True, base=StepTask, title="record the change")
+def record(self: StepTask, run_id: str) -> Result:
+    return self.attempt(steps.record, run_id)
+
+
+@shared_task(bind=True, base=StepTask, title="notify the user", skippable=True, soft_time_limit=25, time_limit=30)
+def notify_user(self: StepTask, run_id: str) -> Result:
+    return self.attempt(steps.notify_user, run_id)
+
+
+@shared_task(bind=True, base=StepTask, title="end other sessions")
+def end_other_sessions(self: StepTask, run_id: str) -> Result:
+    return self.attempt(steps.end_other_sessions, run_id)
+
+
+@shared_task(bind=True, base=StepTask, title="finish")
+def post_process(self: StepTask, run_id: str) -> Result:
+    return self.attempt(steps.post_process, run_id)
+
+
+def password_change_canvas(run_id: str) -> Signature[Any]:
+    """No task has a callback of its own but the notice: nothing has to be done for the others where they fail."""
+    members = group(
+        step(notify_user, run_id).on_error(on_notice_error.si(run_id)),
+        step(end_other_sessions, run_id),
+    )
+    members.link_error(on_group_error.si(run_id, notify_user.step, end_other_sessions.step))
+    workflow = chain(step(record, run_id), members, step(post_process, run_id))
+    return workflow.on_error(on_chain_error.si(run_id))
+
+
+PASSWORD_CHANGE = register("password_change", "password change", password_change_canvas)
