@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import SignIn, User
+from workflows.run_ids import new_run_id
 
 
 class Run(models.Model):
@@ -27,7 +28,7 @@ class Run(models.Model):
 
     UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_run_id, editable=False)
     kind = models.CharField(max_length=32, help_text="which workflow (kinds.py)")
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     # Typed as if it were always there: whoever asks for it knows by the kind that it is.

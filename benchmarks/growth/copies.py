@@ -27,6 +27,7 @@ TABLES = {
 # What does not grow with the sign-ins, or goes by itself.
 LEFT_ALONE = {"auth_permission", "cache", "django_content_type", "django_migrations", "django_session"}
 USER = "accounts_user"
+RUN = "workflows_run"
 # Of one person's these have many: who signs in all day.
 OF_ONE = ("accounts_signin", "accounts_device", "accounts_securityevent")
 
@@ -54,7 +55,7 @@ ROWS = """
 COPY = """
     WITH rows AS MATERIALIZED (
         SELECT t.*{keys}, coalesce(run.id::text, '') AS run_text,
-            {begins} + {gap} * {people} * its.number - its.at AS shift,
+            {begins} + {gap} * {people} * its.number AS at, {begins} + {gap} * {people} * its.number - its.at AS shift,
             {begins} + {gap} * {people} * last.number - last.at AS last_shift
         FROM template.{table} t {joins}
         JOIN template.sign_ins its ON its.number = t.number
@@ -67,10 +68,15 @@ COPY = """
     -- It names p, so that the rows of a copy come one after the other.
     CROSS JOIN LATERAL (SELECT * FROM rows WHERE p IS NOT NULL OFFSET 0) AS t
     CROSS JOIN LATERAL (
-        SELECT md5(t.run_text || p)::uuid::text AS run_text, make_interval(secs => t.shift + p * {gap}) AS shift,
+        SELECT {run_id}::uuid::text AS run_text, make_interval(secs => t.shift + p * {gap}) AS shift,
             make_interval(secs => t.last_shift + p * {gap}) AS last_shift
         OFFSET 0
     ) AS c"""
+# As workflows/run_ids.py makes them, but that the same is made for all rows of the run. `at` is that of copy 0.
+RUN_ID = (
+    "(lpad(to_hex((1000 * (t.at + p * {gap}))::bigint), 12, '0') || '7' || left(md5(t.run_text || p), 3) || 'a' || "
+    "right(md5(t.run_text || p), 15))"
+)
 # The sign-in that moved a row last, where it is not the one with which it came.
 LAST = {
     USER: "(SELECT max(number) FROM template.sign_ins)",
@@ -122,12 +128,14 @@ class Column:
 
     @property
     def is_number_of_a_row(self) -> bool:
-        return self.refers_to is not None and self.type in ("bigint", "integer")
+        return self.refers_to in TABLES and self.type in ("bigint", "integer")
 
     def value(self, table: str, site: Site) -> str:
         """What it has in a copy, as SQL."""
         if self.refers_to == USER and table in OF_ONE:
             return f"CASE WHEN p < {site.of_one} THEN 1 ELSE p + 1 END"
+        if self.refers_to == RUN:
+            return "c.run_text::uuid"
         if self.is_number_of_a_row:
             return f"t.{self.name}_first + p * t.{self.name}_each"
         return BY_NAME.get(self.name, BY_TYPE.get(self.type, AS_IT_IS)).format(self.name)
@@ -170,6 +178,7 @@ def _statement(table: str, columns: list[Column], site: Site, number: int) -> st
         people=site.people,
         begins=site.begins,
         gap=site.gap,
+        run_id=RUN_ID.format(gap=site.gap),
     )
 
 

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+import workflows.run_ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -54,6 +55,11 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['pk'],
             },
+        ),
+        migrations.AlterField(
+            model_name='run',
+            name='id',
+            field=models.UUIDField(default=workflows.run_ids.new_run_id, editable=False, primary_key=True, serialize=False),
         ),
         migrations.AddField(
             model_name='alert',
