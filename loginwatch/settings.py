@@ -267,6 +267,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "deliver-notices": {"task": "workflows.periodic.deliver_notices", "schedule": 30.0, "options": {"expires": 30}},
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
+    "note-workers": {"task": "loginwatch.tasks.note_workers", "schedule": 60.0, "options": {"expires": 60}},
     "roll-up": {"task": "workflows.periodic.roll_up", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import SignIn, User
+from accounts.models import SignIn
 from loginwatch.simulation.history import simulate
 
 MOST_USERS = 2_000_000
@@ -17,7 +17,7 @@ MOST_USERS = 2_000_000
 class Command(BaseCommand):
     help = (
         "Fills the site with people and what they did: regular devices, journeys, new versions, shared networks, and "
-        "attackers of three kinds. Where there are accounts already, only a demonstration or debugging site takes it."
+        "attackers of three kinds. Where somebody has signed in, only a demonstration or debugging site takes it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,8 +28,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, users: int, days: int, seed: int, verbosity: int, **options: Any) -> None:
         if not 1 <= users <= MOST_USERS or not 1 <= days <= 3660:
             raise CommandError(f"--users is 1 to {MOST_USERS:,}, --days 1 to 3,660.")
-        if User.objects.exists() and not (settings.DEBUG or settings.LOGINWATCH_DEMO):
-            raise CommandError("This site has accounts of its own: its history is not to be mixed with a made-up one.")
+        if SignIn.objects.exists() and not (settings.DEBUG or settings.LOGINWATCH_DEMO):
+            raise CommandError("People have signed in to this site: its history is not to be mixed with a made-up one.")
         began = time.monotonic()
         counted: dict[Any, int] = {}
         for day, rows in enumerate(simulate(users=users, days=days, seed=seed), start=1):
