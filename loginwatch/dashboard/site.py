@@ -135,4 +135,4 @@ def _tone(value: float, warn: float, bad: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    return f"{value:,.10g}"
