@@ -74,12 +74,12 @@ class Figures:
 def roll_up() -> int:
     """Count what has happened lately, and what is older for the first time; returns how many periods were written.
 
-    To be called each minute. A site that begins with it, or where it stood still, is caught up on by the hour, from
-    the first sign-in that is there.
+    To be called each minute. A site that begins with it, or where it stood still, is caught up on: minutes as far as
+    they are kept, hours from the first sign-in that is there.
     """
     now = timezone.now()
     minute = _floor(now, Span.MINUTE)
-    written = write(Span.MINUTE, minute - LATE, minute)
+    written = write(Span.MINUTE, _minutes_from(minute), minute)
     hour = _floor(now, Span.HOUR)
     written += write(Span.HOUR, _hours_from(hour), hour + HOUR)
     Period.objects.filter(span=Span.MINUTE, began_at__lt=now - KEEP_MINUTES).delete()
@@ -137,6 +137,13 @@ def total(figures: Iterable[Figures]) -> Figures:
     for one in figures:
         whole.add(one)
     return whole
+
+
+def _minutes_from(minute: datetime) -> datetime:
+    """The last ones again; where minutes are missing that are kept, from where they begin."""
+    newest = Period.objects.filter(span=Span.MINUTE).order_by("-began_at").values_list("began_at", flat=True).first()
+    oldest = minute - KEEP_MINUTES
+    return max(min(newest, minute - LATE), oldest) if newest else oldest
 
 
 def _hours_from(hour: datetime) -> datetime:

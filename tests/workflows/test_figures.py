@@ -114,3 +114,12 @@ def test_old_minutes_go_and_hours_stay(alice: User) -> None:
     figures.roll_up()
 
     assert [period.span for period in Period.objects.all()] == [Span.HOUR]
+
+
+def test_minutes_that_were_missed_are_caught_up_on_as_far_as_they_are_kept(alice: User) -> None:
+    now = timezone.now()
+    for hours in (1, 47, 50):
+        sign_in(alice, now - timedelta(hours=hours))
+    figures.roll_up()
+
+    assert Period.objects.filter(span=Span.MINUTE).count() == 2
