@@ -97,11 +97,19 @@ class NoticeAdmin(ReadOnlyAdmin):
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "kind", "user", "ip_address", "details")
+    list_display = ("created_at", "kind", "user", "operator", "ip_address", "details")
     list_filter = ("kind",)
     list_select_related = ("user",)
     search_person = "user"
     search_address = "ip_address"
+
+    @admin.display(empty_value="")
+    def operator(self, event: SecurityEvent) -> str | None:
+        """Who acted, where that was not the person themselves."""
+        match event.details:
+            case {"by": {"name": str(name)}}:
+                return name
+        return None
 
 
 @admin.register(Verdict)

@@ -124,7 +124,9 @@ def hand_over(notice: Notice, error: str) -> None:
 
 
 def give_up(notice: Notice, error: str) -> None:
-    Notice.objects.filter(pk=notice.pk).update(state=State.GIVEN_UP, last_error=error, next_attempt_at=None)
+    """It is not sent, unless somebody has sent it meanwhile."""
+    unsent = Notice.objects.filter(pk=notice.pk).exclude(state=State.SENT)
+    unsent.update(state=State.GIVEN_UP, last_error=error, next_attempt_at=None)
 
 
 def deliver_due_notices(most: int = 50) -> list[Notice]:

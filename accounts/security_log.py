@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import SecurityEvent, SignIn
+from accounts.models import SecurityEvent, SignIn, User
 
 # Failures this old still belong to the same attempt at an account.
 FAILURES_WINDOW = timedelta(hours=1)
@@ -30,6 +30,11 @@ def record_event(sign_in: SignIn, kind: SecurityEvent.Kind, details: dict[str, A
         created_at=timezone.now(),
     )
     return int(cast(tuple[int], row)[0])
+
+
+def append_event(user: User, kind: SecurityEvent.Kind, details: dict[str, Any]) -> None:
+    """Write an event of an account that is of no sign-in, as often as this is called."""
+    SecurityEvent.objects.create(user=user, kind=kind, details=details)
 
 
 def count_failures_before(user_id: int, moment: datetime) -> int:

@@ -17,6 +17,7 @@ from accounts.models import User
 from workflows import kinds
 from workflows.alerts import headline
 from workflows.models import Alert, Run, Step
+from workflows.steering_admin import SteeringAdmin
 
 
 # Django's own filters would look in all rows for the values that there are.
@@ -65,7 +66,7 @@ class StepInline(admin.TabularInline):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
+class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
     list_display = ("created_at", "owner", "kind", "state", "finished_at", "published", "id")
     list_display_links = ("created_at", "id")
     list_filter = ("state", KindFilter)

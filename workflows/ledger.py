@@ -42,6 +42,7 @@ MOST_CUT_OFF = 5
 # How often a run is published again without getting on by a step before it is taken for impossible; of a step in the
 # database, which leaves no trace where its process is killed, this is all that is counted.
 MOST_STALLS = 10
+KILLED = "its process was killed"
 
 
 class StepTaken(Exception):
@@ -179,6 +180,25 @@ def fail_step(run_id: UUID, name: str, error: str) -> None:
             runs.fail_run(run_id)
 
 
+def skip_step(step: Step) -> None:
+    """Have the step count as done, without effect. Its row is locked, and nobody is at it, whose result were lost."""
+    if step.state == State.RUNNING:
+        _note_attempt(step, Attempt.Outcome.KILLED, KILLED)
+    skippable = Step.objects.filter(pk=step.pk, state__in=(*Step.OPEN, State.FAILED))
+    skippable.update(state=State.SKIPPED, result={"skipped": True}, finished_at=timezone.now(), leased_until=None)
+
+
+def release_steps(run_id: UUID, **which: str) -> int:
+    """Steps of the run that wait to be tried again may be attempted at once; returns how many.
+
+    One that is attempted at this very moment is left alone: whoever is at it may wait for the run's row.
+    """
+    waiting = Step.objects.filter(run=run_id, state=State.RETRYING, **which)
+    free = waiting.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    found = Step.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
+    return found.update(state=State.WAITING, leased_until=None)
+
+
 def may_go_on(run_ids: Collection[UUID]) -> list[Run]:
     """Of runs that stand still, those that are worth publishing again; the others are failed.
 
@@ -200,7 +220,7 @@ def _end_killed_attempts(run_ids: Collection[UUID]) -> None:
     free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
     killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
     for step in killed.select_for_update():
-        _note_attempt(step, Attempt.Outcome.KILLED, "its process was killed")
+        _note_attempt(step, Attempt.Outcome.KILLED, KILLED)
     killed.update(state=State.WAITING, leased_until=None, cut_off=F("cut_off") + 1)
 
 

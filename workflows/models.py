@@ -78,6 +78,13 @@ class Run(models.Model):
                 name="run_is_of_one_thing",
             ),
         ]
+        # For staff (steering.py). Who sees a run without being staff is whom it is about, and steers nothing.
+        permissions = [
+            ("resume_run", "Can resume a failed run"),
+            ("retry_step", "Can have a step tried again at once"),
+            ("skip_step", "Can have a run go on without a step"),
+            ("cancel_run", "Can cancel a run"),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk}"

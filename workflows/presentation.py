@@ -30,8 +30,9 @@ RUNS = {
     Run.State.SUCCEEDED: "Every step is done.",
     Run.State.DEGRADED: "Every step is done, but the mail could not be sent.",
     Run.State.FAILED: "A step failed for good. Nothing more happens by itself.",
-    Run.State.CANCELLED: "It was stopped before its end.",
+    Run.State.CANCELLED: "An operator stopped it. Nothing more happens.",
 }
+ALL_BUT_SKIPPED = "Every step is done, except what an operator skipped."
 MAIL_FOLLOWS = "The mail will be sent when the mail server is back."
 VERDICTS = {
     Verdict.Decision.ALLOW: "looks fine",
@@ -86,20 +87,28 @@ def show_run(run: Run, *, staff: bool) -> ShownRun:
         steps={step.name: show_step(step, run=run, staff=staff, now=now) for step in steps},
         done=sum(step.state in Step.DONE for step in steps),
         total=len(steps),
-        says=MAIL_FOLLOWS if mail_follows else RUNS[Run.State(run.state)],
+        says=MAIL_FOLLOWS if mail_follows else _says_of_run(run, steps),
         poll=POLL_FOR_MAIL if mail_follows else POLLS.get(Run.State(run.state), ""),
     )
+
+
+def _says_of_run(run: Run, steps: list[Step]) -> str:
+    if run.state == Run.State.SUCCEEDED and any(step.state == Step.State.SKIPPED for step in steps):
+        return ALL_BUT_SKIPPED
+    return RUNS[Run.State(run.state)]
 
 
 def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
     result = _result_by_now(step, run)
     unsent = UNSENT.get(str(result.get("notice")), "")
-    never_reached = run.is_finished and step.state == Step.State.WAITING
+    # A step that waited to be tried again when its run was cancelled, or that was killed before the run ended.
+    never_ended = run.is_finished and step.state == Step.State.WAITING
+    unreached = ("stopped" if step.attempts else "not reached") if never_ended else ""
     return ShownStep(
         name=step.name,
         title=title_of(run, step.name),
         state="degraded" if unsent else step.state,
-        state_word=unsent or ("not reached" if never_reached else step.get_state_display()),
+        state_word=unsent or unreached or step.get_state_display(),
         duration=_duration_of(step, now),
         attempts=_attempts_of(step),
         says=says_of_result(step.name, result),
@@ -132,7 +141,9 @@ def error_for(step: Step, *, staff: bool) -> str:
 
 def says_of_result(name: str, result: dict[str, Any]) -> str:
     """One line of what a step returned; "" where it has returned nothing."""
-    if not result or result.get("skipped"):
+    if result.get("skipped"):
+        return "an operator had the run go on without it"
+    if not result:
         return ""
     match name:
         case Name.CHECK_DEVICE:

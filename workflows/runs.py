@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -165,17 +166,45 @@ def _reopen_some(most: int = 1000) -> int:
     failed = Run.objects.filter(state=Run.State.FAILED)
     # The runs first: retention locks in this order, too.
     locked = list(failed.select_for_update().values_list("pk", flat=True)[:most])
-    Step.objects.filter(run__in=locked, state=Step.State.FAILED).update(
+    return reopen(locked, recover_at=timezone.now())
+
+
+def reopen(run_ids: Collection[UUID], recover_at: datetime) -> int:
+    """Failed runs are to be gone on with from what failed; returns how many. Lock them first.
+
+    Recovery publishes them at ``recover_at``, unless somebody has by then.
+    """
+    Step.objects.filter(run__in=run_ids, state=Step.State.FAILED).update(
         state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
     )
-    return Run.objects.filter(pk__in=locked).update(
+    return Run.objects.filter(pk__in=run_ids, state=Run.State.FAILED).update(
         state=Run.State.QUEUED,
         finished_at=None,
         published_at=None,
         stalls=0,
-        recover_at=timezone.now(),
+        recover_at=recover_at,
         resumed=F("resumed") + 1,
     )
+
+
+def hasten(run_id: UUID, recover_at: datetime) -> int:
+    """An unfinished run is to be published again, by recovery at ``recover_at`` unless somebody has by then."""
+    retrying = Step.objects.filter(run=OuterRef("pk"), state=Step.State.RETRYING)
+    waits_no_longer = When(~Exists(retrying), state=Run.State.RETRYING, then=Value(Run.State.QUEUED))
+    return (
+        _unfinished()
+        .filter(pk=run_id)
+        .update(state=Case(waits_no_longer, default=F("state")), published_at=None, stalls=0, recover_at=recover_at)
+    )
+
+
+def cancel_run(run_id: UUID) -> bool:
+    """Nobody goes on with this run any more; False where it has ended well, or was cancelled before.
+
+    A step that is being attempted may still note what it did. None is begun after this: whoever begins one looks first
+    whether its run has ended, and all that goes on with runs looks for unfinished ones.
+    """
+    return _end(run_id, (*Run.UNFINISHED, Run.State.FAILED), Run.State.CANCELLED)
 
 
 def _unfinished() -> QuerySet[Run]:

@@ -72,17 +72,27 @@ def post_process(run_id: UUID) -> Result:
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
 
 
-def give_up_notice(run_id: UUID) -> None:
-    """The notice of the run's sign-in has not gone out, and will not by itself."""
-    run = Run.objects.get(pk=run_id)
-    error = Step.objects.get(run=run_id, name=Name.NOTIFY_USER).error
-    for notice in Notice.objects.filter(sign_in=run.sign_in).exclude(state=Notice.State.SENT):
-        notices.give_up(notice, error)
+def give_up_notice(run_id: UUID, why: str = "") -> None:
+    """Where the notice of the run's sign-in has not gone out, it will not by itself: ``why``, or the step's error."""
+    unsent = Notice.objects.filter(state__in=(Notice.State.CLAIMED, Notice.State.HANDED_OVER))
+    for notice in unsent.filter(sign_in__run=run_id):
+        notices.give_up(notice, why or Step.objects.get(run=run_id, name=Name.NOTIFY_USER).error)
+
+
+def let_go(run_id: UUID, name: str) -> None:
+    """An operator has the run go on without this step: what it began and did not end is not ended by itself."""
+    if name == Name.NOTIFY_USER:
+        give_up_notice(run_id, "an operator had the run go on without it")
 
 
 def do_without_verdict(run_id: UUID) -> None:
-    """The risk service gave no assessment: do what is to be done then. Should it give one later, that counts."""
+    """The risk service gave no assessment: do what is to be done then. Should it give one later, that counts.
+
+    Of a run that was cancelled meanwhile nothing more is done.
+    """
     run = Run.objects.select_related("sign_in__user").get(pk=run_id)
+    if run.state == Run.State.CANCELLED:
+        return
     error = Step.objects.get(run=run_id, name=Name.POST_TO_RISK_API).error
     with transaction.atomic():
         verdicts.act_without_assessment(run.sign_in, error)

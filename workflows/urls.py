@@ -1,6 +1,7 @@
 from django.urls import path
 
-from workflows import views
+from workflows import steering_views, views
+from workflows.steering import Action
 
 app_name = "workflows"
 urlpatterns = [
@@ -8,4 +9,8 @@ urlpatterns = [
     path("runs/<uuid:run_id>/", views.run_page, name="run"),
     path("runs/<uuid:run_id>/panel/", views.run_panel, name="run-panel"),
     path("runs/<uuid:run_id>.json", views.run_json, name="run-json"),
+    path("runs/<uuid:run_id>/resume/", steering_views.steer, {"action": Action.RESUME}, name="resume"),
+    path("runs/<uuid:run_id>/cancel/", steering_views.steer, {"action": Action.CANCEL}, name="cancel"),
+    path("runs/<uuid:run_id>/steps/<slug:step>/retry/", steering_views.steer, {"action": Action.RETRY}, name="retry"),
+    path("runs/<uuid:run_id>/steps/<slug:step>/skip/", steering_views.steer, {"action": Action.SKIP}, name="skip"),
 ]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Notice, SignIn, Verdict
 from workflows.models import Run, Step
 from workflows.presentation import (
+    ALL_BUT_SKIPPED,
     ERROR_LENGTH,
     FAILED,
     RUNS,
@@ -93,6 +94,27 @@ def test_attempts_are_told_from_the_second_on() -> None:
 def test_a_step_behind_a_failed_one_was_not_reached() -> None:
     assert shown(Step.State.WAITING).state_word == "waiting"
     assert shown(Step.State.WAITING, run=run_in(Run.State.FAILED)).state_word == "not reached"
+
+
+def test_a_step_that_a_cancelled_run_had_begun_was_stopped() -> None:
+    cancelled = run_in(Run.State.CANCELLED)
+    assert shown(Step.State.WAITING, run=cancelled).state_word == "not reached"
+    stopped = shown(Step.State.WAITING, run=cancelled, attempts=2, error="refused")
+    assert (stopped.state_word, stopped.error) == ("stopped", "")
+
+
+def test_a_skipped_step_says_so() -> None:
+    skipped = shown(Step.State.SKIPPED, attempts=1, error="refused", result={"skipped": True})
+    assert (skipped.state, skipped.state_word) == ("skipped", "skipped")
+    assert (skipped.says, skipped.error) == ("an operator had the run go on without it", "")
+
+
+def test_a_run_that_went_on_without_a_step_does_not_say_that_every_step_is_done(run: Run) -> None:
+    run.state = Run.State.SUCCEEDED
+    assert show_run(run, staff=False).says == RUNS[Run.State.SUCCEEDED]
+
+    run.steps.filter(name=Name.POST_TO_RISK_API).update(state=Step.State.SKIPPED, result={"skipped": True})
+    assert show_run(run, staff=False).says == ALL_BUT_SKIPPED
 
 
 def test_staff_are_told_an_error_as_it_is_while_it_matters() -> None:
