@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0005_stages_of_unfinished_steps'),
+        ('workflows', '0006_steering'),
     ]
 
     operations = [
