@@ -273,6 +273,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
+    "note-workers": {"task": "loginwatch.tasks.note_workers", "schedule": 60.0, "options": {"expires": 60}},
+    "roll-up": {"task": "workflows.periodic.roll_up", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},
 }
 # Seconds that handing a run to the broker may take inside a sign-in before it is left to recovery.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import beat_init
-from django.core.cache import caches
+from django.core.cache import cache, caches
+from django.utils import timezone
 
 from loginwatch import health
 from loginwatch.cache import DatabaseCache
+from loginwatch.dashboard import site
 
 
 @shared_task(ignore_result=True)
@@ -22,6 +24,15 @@ def heartbeat() -> None:
 def clear_cache() -> int:
     """Delete what has expired in the cache, most of it limits on sign-ins."""
     return cast(DatabaseCache, caches["default"]).clear_expired()
+
+
+@shared_task(ignore_result=True)
+def note_workers() -> int:
+    """For the dashboard, which shall not wait a second for whoever answers."""
+    answers = current_app.control.ping(timeout=1.0) or []
+    names = sorted(name for answer in answers for name in answer)
+    cache.set(site.WORKERS_KEY, (timezone.now(), names), timeout=None)
+    return len(names)
 
 
 @beat_init.connect

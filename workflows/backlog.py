@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.signals import before_task_publish
+from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -65,6 +66,15 @@ def _head(channel: Any, queue: str) -> datetime:
         return _sent_at(oldest) if oldest else timezone.now()
     waiting = channel.queue_declare(queue, passive=True).message_count
     return timezone.now() - (LONGEST_WAIT if waiting else timedelta())
+
+
+def lengths() -> dict[str, int]:
+    """How many messages wait in each of the queues. Raises BrokerAway."""
+    names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
+    with _channel() as channel:
+        if broker_is_redis():
+            return {name: int(channel.client.llen(name)) for name in names}
+        return {name: channel.queue_declare(name, passive=True).message_count for name in names}
 
 
 def mark() -> None:

@@ -272,6 +272,25 @@ class Alert(models.Model):
         return self.get_kind_display()
 
 
+class Period(models.Model):
+    """A minute or an hour of the site, counted (figures.py)."""
+
+    class Span(models.TextChoices):
+        MINUTE = "minute", "a minute"
+        HOUR = "hour", "an hour"
+
+    span = models.CharField(max_length=8, choices=Span.choices)
+    began_at = models.DateTimeField()
+    counts = models.JSONField(help_text="how many, by what")
+    durations = models.JSONField(help_text="how many runs, by the step of their duration")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["span", "began_at"], name="one_period_of_a_span_a_moment")]
+
+    def __str__(self) -> str:
+        return f"{self.get_span_display()} from {self.began_at:%Y-%m-%d %H:%M}"
+
+
 def task_id_of(run_id: uuid.UUID | str, step_name: str) -> str:
     """The Celery id of a step's task: it follows from the run, so a step's result is found without a look-up."""
     return f"{run_id}.{step_name}"

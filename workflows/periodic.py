@@ -7,7 +7,7 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alerts, follow_ups, recovery, retention, runs
+from workflows import alerts, figures, follow_ups, recovery, retention, runs
 from workflows.result_backend import ResultBackend
 
 
@@ -46,3 +46,9 @@ def tell_operators() -> int:
 @shared_task(ignore_result=True)
 def prune() -> int:
     return retention.delete_due(seconds=5).total()
+
+
+# The first time, it counts all there is: that takes as long as it takes, and a worker's other processes go on.
+@shared_task(ignore_result=True, soft_time_limit=540, time_limit=600)
+def roll_up() -> int:
+    return figures.roll_up()

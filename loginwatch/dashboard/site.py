@@ -1,0 +1,138 @@
+"""What the dashboard shows: the rolled-up figures of a while, and how things stand right now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from loginwatch.dashboard.charts import Chart, Series
+from workflows import backlog, figures
+from workflows.figures import HOUR, MINUTE, Figures, Span
+from workflows.models import Breaker, Run
+from workflows.presentation import duration_in_words
+
+PERCENTILES = {0.5: "half within", 0.95: "95 % within", 0.99: "99 % within"}
+WORKERS_KEY = "loginwatch.workers"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A while up to now, in pieces of which each is ``piece`` long, put together from periods of ``span``."""
+
+    name: str
+    length: timedelta
+    piece: timedelta
+    span: Span
+    moment: str
+
+
+WINDOWS = {
+    window.name: window
+    for window in (
+        Window("hour", HOUR, MINUTE, Span.MINUTE, "%H:%M"),
+        Window("day", timedelta(days=1), 15 * MINUTE, Span.MINUTE, "%H:%M"),
+        Window("week", timedelta(days=7), 3 * HOUR, Span.HOUR, "%a %H:%M"),
+        Window("month", timedelta(days=30), 12 * HOUR, Span.HOUR, "%d %b"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """How something stands now; ``tone`` is how well: good, warn or bad."""
+
+    what: str
+    value: str
+    tone: str = "good"
+
+
+def charts(window: Window) -> list[Chart]:
+    pieces = _pieces(window)
+    moments = [timezone.localtime(at).strftime(window.moment) for at in pieces]
+    whole = list(pieces.values())
+
+    def counted(*names: tuple[str, str]) -> list[Series]:
+        return [Series(words, [float(one.counts[name]) for one in whole]) for name, words in names]
+
+    def within(share: float) -> list[float | None]:
+        return [one.percentile(share) for one in whole]
+
+    minutes = window.piece / MINUTE
+    return [
+        Chart("Sign-ins", moments, counted(("sign_ins", "worked"), ("failures", "failed")), _number, stacked=True),
+        Chart("Verdicts", moments, counted(("allow", "fine"), ("challenge", "unusual"), ("deny", "wrong")), _number,
+              stacked=True),
+        Chart("New devices and notices", moments,
+              counted(("new_devices", "new devices"), ("notices", "notices"), ("notices_unsent", "not sent")), _number),
+        Chart("From sign-in to the end of its run", moments,
+              [Series(words, within(share)) for share, words in PERCENTILES.items()],
+              duration_in_words),
+        Chart("Runs a minute", moments,
+              [Series("ended", [one.counts["runs_ended"] / minutes for one in whole])], lambda value: f"{value:.3g}"),
+        Chart("Failures and healing", moments,
+              counted(("runs_failed", "runs failed"), ("runs_degraded", "degraded"), ("healed", "published again")),
+              _number, stacked=True),
+    ]  # fmt: skip
+
+
+def facts() -> list[Fact]:
+    """How things stand now; a broker that is away is told as such."""
+    return [*_queues(), _workers(), _oldest(), *_breakers()]
+
+
+def _pieces(window: Window) -> dict[datetime, Figures]:
+    """By the moments at which they begin, the empty ones too. They begin at whole multiples of their length."""
+    length = window.piece.total_seconds()
+    now = timezone.now()
+    last = datetime.fromtimestamp(now.timestamp() // length * length, UTC)
+    count = round(window.length / window.piece)
+    pieces = {last - window.piece * (count - 1 - number): Figures() for number in range(count)}
+    for at, one in figures.read(window.span, min(pieces), now).items():
+        pieces[datetime.fromtimestamp(at.timestamp() // length * length, UTC)].add(one)
+    return pieces
+
+
+def _queues() -> list[Fact]:
+    try:
+        lengths = backlog.lengths()
+    except backlog.BrokerAway:
+        return [Fact("Queues", "the broker does not answer", "bad")]
+    return [
+        Fact(f"Queue {name}", f"{length:,} waiting", _tone(length, 100, 10_000)) for name, length in lengths.items()
+    ]
+
+
+def _workers() -> Fact:
+    known: tuple[datetime, list[str]] | None = cache.get(WORKERS_KEY)
+    if known is None or timezone.now() - known[0] > 3 * MINUTE:
+        return Fact("Workers", "none has been heard of lately", "bad")
+    return Fact("Workers", f"{len(known[1])}: {', '.join(known[1])}")
+
+
+def _oldest() -> Fact:
+    oldest = Run.objects.filter(state__in=Run.UNFINISHED).order_by("recover_at").first()
+    if oldest is None:
+        return Fact("Oldest unfinished run", "none")
+    age = (timezone.now() - oldest.created_at).total_seconds()
+    return Fact("Oldest unfinished run", duration_in_words(age), _tone(age, 60, 600))
+
+
+def _breakers() -> Iterable[Fact]:
+    opened = Breaker.objects.filter(opened_at__isnull=False)
+    for breaker in opened:
+        since = timezone.localtime(breaker.opened_at).strftime("%H:%M")
+        yield Fact(f"Breaker {breaker.name}", f"open since {since}", "bad")
+    if not opened:
+        yield Fact("Breakers", "all closed")
+
+
+def _tone(value: float, warn: float, bad: float) -> str:
+    return "bad" if value >= bad else "warn" if value >= warn else "good"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"

@@ -1,0 +1,125 @@
+"""Rolled-up figures say what a look at every row would."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import SecurityEvent, SignIn, User, Verdict
+from workflows import figures
+from workflows.figures import Figures, Span
+from workflows.models import Period, Run
+from workflows.runs import create_run
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def site(db: None) -> None:
+    call_command("simulate", users=40, days=4, seed=3, verbosity=0)
+
+
+def sign_in(user: User, at: datetime, *, took: float | None = 0.1, **fields: object) -> SignIn:
+    """With a run that ended ``took`` seconds later, or not yet."""
+    made = SignIn.objects.create(user=user, created_at=at, issued_token=f"{at} {SignIn.objects.count()}", **fields)
+    run = create_run(made)
+    if took is not None:
+        ended = at + timedelta(seconds=took)
+        Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED, finished_at=ended)
+    return made
+
+
+def test_all_that_there_is_is_counted_the_first_time(site: None) -> None:
+    figures.roll_up()
+
+    whole = figures.total(figures.read(Span.HOUR, NOON - timedelta(days=9000), timezone.now()).values()).counts
+    assert whole["sign_ins"] == SignIn.objects.count()
+    assert whole["failures"] == SecurityEvent.objects.filter(kind="sign_in_failed").count()
+    for decision in Verdict.Decision.values:
+        assert whole[decision] == Verdict.objects.filter(decision=decision).count()
+    assert whole["runs_ended"] == Run.objects.exclude(finished_at=None).count()
+
+
+def test_a_period_begins_with_its_hour_and_ends_before_the_next(alice: User) -> None:
+    for at in (NOON, NOON + timedelta(minutes=59, seconds=59), NOON + timedelta(hours=1)):
+        sign_in(alice, at)
+
+    counted = figures.count(Span.HOUR, NOON, NOON + timedelta(hours=2))
+    assert {at: one.counts["sign_ins"] for at, one in counted.items()} == {NOON: 2, NOON + timedelta(hours=1): 1}
+    assert figures.count(Span.HOUR, NOON, NOON + timedelta(minutes=1))[NOON].counts["sign_ins"] == 1
+
+
+def test_what_comes_late_is_counted_where_its_sign_in_was(alice: User) -> None:
+    at = timezone.now() - timedelta(minutes=5)
+    late = sign_in(alice, at, took=None)
+    figures.roll_up()
+    Run.objects.filter(sign_in=late).update(state=Run.State.FAILED, finished_at=timezone.now())
+    figures.roll_up()
+
+    (minute,) = Period.objects.filter(span=Span.MINUTE)
+    assert minute.counts["runs_failed"] == 1
+    assert sum(minute.durations.values()) == 1
+
+
+def test_rolling_up_again_changes_nothing(site: None) -> None:
+    figures.roll_up()
+    before = list(Period.objects.filter(span=Span.HOUR).values())
+    figures.roll_up()
+
+    assert list(Period.objects.filter(span=Span.HOUR).values()) == before
+
+
+def test_hours_that_were_missed_are_caught_up_on(alice: User) -> None:
+    now = timezone.now()
+    sign_in(alice, now - timedelta(hours=40))
+    figures.write(Span.HOUR, now - timedelta(hours=41), now - timedelta(hours=39))
+    sign_in(alice, now - timedelta(hours=30))
+    figures.roll_up()
+
+    assert Period.objects.filter(span=Span.HOUR).count() == 2
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95, 0.99])
+def test_a_percentile_is_right_to_within_a_twelfth(share: float) -> None:
+    durations = [0.010 * 1.01**n for n in range(500)]
+    one = Figures()
+    for seconds in durations:
+        one.durations[figures._step_of(timedelta(seconds=seconds))] += 1
+
+    found = one.percentile(share)
+    exact = durations[round(share * 500) - 1]
+    assert found is not None
+    assert exact <= found <= exact * figures.STEP
+
+
+def test_of_no_runs_there_is_no_percentile() -> None:
+    assert Figures().percentile(0.5) is None
+
+
+def test_reading_a_month_is_one_statement(site: None, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    figures.roll_up()
+
+    with django_assert_num_queries(1):
+        assert figures.read(Span.HOUR, timezone.now() - timedelta(days=30), timezone.now())
+
+
+def test_old_minutes_go_and_hours_stay(alice: User) -> None:
+    old = timezone.now() - timedelta(days=3)
+    for span in Span:
+        Period.objects.create(span=span, began_at=old, counts={}, durations={})
+    figures.roll_up()
+
+    assert [period.span for period in Period.objects.all()] == [Span.HOUR]
+
+
+def test_minutes_that_were_missed_are_caught_up_on_as_far_as_they_are_kept(alice: User) -> None:
+    now = timezone.now()
+    for hours in (1, 47, 50):
+        sign_in(alice, now - timedelta(hours=hours))
+    figures.roll_up()
+
+    assert Period.objects.filter(span=Span.MINUTE).count() == 2
