@@ -135,7 +135,7 @@ def _draw_tall(stages: Sequence[Stage]) -> Graph:
 
 
 def _downwards(before: Sequence[Box], after: Sequence[Box]) -> list[Edge]:
-    """Down the middle; past the members of a group along the rail at their left, and from them along that at the right."""
+    """Down the middle; to the members of a group along a rail at their left, from them along one at their right."""
     if not before:
         return []
     done = _all_done(before)

@@ -168,7 +168,8 @@ def attempt_error_for(attempt: Attempt, step: str, *, staff: bool) -> str:
 
 def result_for(step: Step, *, staff: bool) -> dict[str, Any] | None:
     """What the step returned; what the system said of errors is for staff."""
-    return without_error(step.result, staff=staff)
+    result: dict[str, Any] | None = without_error(step.result, staff=staff)
+    return result
 
 
 def without_error(result: Any, *, staff: bool) -> Any:

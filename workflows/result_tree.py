@@ -19,7 +19,7 @@ NOT_A_RESULT = "what the run keeps of it is no result of Celery's"
 class Node:
     """A task, or a group where there are ``members``, as Celery's results have it.
 
-    ``state`` is Celery's word, "" where nothing is known. ``problem`` is why there is no value where there should be one.
+    ``state`` is Celery's word, "" where nothing is known. ``problem`` is why there is no value where one should be.
     ``error`` and ``traceback`` are what the system said. ``children`` are the ids of what the task published.
     """
 

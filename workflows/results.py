@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from celery import current_app, states
 from celery.exceptions import SecurityError
-from celery.result import AsyncResult, GroupResult, result_from_tuple
+from celery.result import AsyncResult, GroupResult, ResultBase, result_from_tuple
 from django_celery_results.models import TaskResult
 from kombu.exceptions import KombuError
 
@@ -47,21 +47,18 @@ def _is_result(found: Any) -> bool:
     return False
 
 
-def _node(result: AsyncResult[Any] | GroupResult) -> Node:
+def _node(result: ResultBase) -> Node:
     parent = None if result.parent is None else _node(result.parent)
-    node = _group(result) if isinstance(result, GroupResult) else _task(result)
+    node = _group(result) if isinstance(result, GroupResult) else _task(cast(AsyncResult[Any], result))
     return replace(node, parent=parent)
 
 
 def _group(result: GroupResult) -> Node:
     """Celery keeps no state of a group: it is that of its members."""
-    members = tuple(_node(member) for member in result.results)
+    members = tuple(_node(member) for member in result.results or ())
     found = {member.state or states.PENDING for member in members}
-    if states.FAILURE in found:
-        state = states.FAILURE
-    else:
-        state = states.SUCCESS if found == {states.SUCCESS} else states.PENDING
-    return Node(str(result.id), state, members=members)
+    together = states.SUCCESS if found == {states.SUCCESS} else states.PENDING
+    return Node(str(result.id), states.FAILURE if states.FAILURE in found else together, members=members)
 
 
 def _task(result: AsyncResult[Any]) -> Node:

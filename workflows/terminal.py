@@ -27,7 +27,7 @@ def _head(run: Run) -> Iterator[str]:
     times = (("created", run.created_at), ("started", run.started_at), ("finished", run.finished_at))
     yield ", ".join(f"{word} {_moment(at)}" for word, at in times if at) + _took(run.created_at, run.finished_at)
     last = f", last at {_moment(run.published_at)}" if run.published_at else ""
-    yield f"published {run.published}×{last}; healed {healed(run)}×; resumed {run.resumed}×"
+    yield f"published {_times(run.published)}{last}; healed {_times(healed(run))}; resumed {_times(run.resumed)}"
     if run.facts:
         yield f"facts {_inline(run.facts)}"
     yield ""
@@ -93,7 +93,7 @@ def _callbacks(run: Run) -> Iterator[str]:
         yield from ("", "error callbacks")
     for place, call in enumerate(calls, 1):
         step = f" for {title_of(run, call.step)}" if call.step else ""
-        times = f", called {call.calls}×"
+        times = f", called {_times(call.calls)}"
         text = f"{_moment(call.called_at)} of {call.get_level_display()}{step}: {call.get_reason_display()}{times}"
         yield from _branch([text], last=place == len(calls))
 
@@ -116,6 +116,10 @@ def _moment(at: datetime) -> str:
 
 def _took(began: datetime, ended: datetime | None) -> str:
     return f" after {duration_in_words((ended - began).total_seconds())}" if ended else ""
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _printable(line: str) -> str:

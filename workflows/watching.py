@@ -121,7 +121,7 @@ def pace(quiet: timedelta) -> int:
 def _once_finished(
     state: str, finished_at: datetime | None, notice: str | None, steps: list[SeenStep], now: datetime
 ) -> int:
-    if finished_at and now - finished_at < timedelta(seconds=SETTLES_WITHIN):
-        if not all(step.is_settled for step in steps):
-            return PACES[0][1]
+    just_now = finished_at is not None and now - finished_at < timedelta(seconds=SETTLES_WITHIN)
+    if just_now and not all(step.is_settled for step in steps):
+        return PACES[0][1]
     return LONGEST if state == Run.State.DEGRADED and notice == Notice.State.HANDED_OVER else 0
