@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from workflows.presentation import ShownRun, ShownStep
 
 Stage = Sequence[ShownStep]
@@ -193,13 +195,17 @@ def _lines_of(step: ShownStep, width: int) -> list[str]:
 
 
 def note_of(step: ShownStep) -> str:
-    """How long it took and how often it was tried, short enough for a box."""
-    return " · ".join(text for text in (step.duration, step.attempts) if text)
+    """How long it took, how often it was tried and when it is again, short enough for a box."""
+    return " · ".join(text for text in (step.duration, step.attempts, _again(step)) if text)
+
+
+def _again(step: ShownStep) -> str:
+    return f"again {timezone.localtime(step.again_at):%H:%M:%S}" if step.again_at else ""
 
 
 def _label(step: ShownStep, stages: Sequence[Stage], number: int) -> str:
     """What is read out: all that the box says, and where it stands."""
-    said = ", ".join(text for text in (step.state_word, step.duration, step.attempts) if text)
+    said = ", ".join(text for text in (step.state_word, step.duration, step.attempts, _again(step)) if text)
     return f"{step.title[:1].upper()}{step.title[1:]}: {said}. {place_of(step, stages, number)}."
 
 

@@ -27,7 +27,7 @@ from workflows.presentation import (
     without_error,
 )
 from workflows.result_tree import Node, ResultTree, disagreement
-from workflows.timeline import Timeline
+from workflows.timeline import Line, Timeline
 
 # The newest attempts that a run's pages look at: one that is put off for six hours has some eighty.
 MOST_ATTEMPTS = 300
@@ -79,12 +79,13 @@ class ShownCall:
 
 @dataclass(frozen=True)
 class RunPage:
-    """``disagreements`` are the titles of steps, and what of each Celery and the ledger do not agree on."""
+    """``lines`` are the timeline's with their steps; ``disagreements`` titles of steps with what is said of each."""
 
     kind: str
     view: ShownRun
     graphs: list[Graph]
     timeline: Timeline
+    lines: tuple[tuple[ShownStep, Line], ...]
     selected: SelectedStep | None
     calls: tuple[ShownCall, ...]
     celery_problem: str
@@ -98,12 +99,14 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
     attempts = attempts_at(run)
     tree = results.walk(run.results)
     chosen = select(run, step)
+    times = timeline.draw(run, attempts, timezone.now())
     calls = [ShownCall(call, title_of(run, call.step) if call.step else "") for call in run.callback_calls.all()]
     return RunPage(
         kind=kind_title_of(run),
         view=view,
         graphs=graph.draw(view),
-        timeline=timeline.draw(run, attempts, timezone.now()),
+        timeline=times,
+        lines=tuple(zip((step for stage in view.stages for step in stage), times.lines, strict=True)),
         selected=_selected(run, chosen, view, attempts, tree, staff=staff) if chosen else None,
         calls=tuple(calls),
         celery_problem=tree.problem,

@@ -13,6 +13,8 @@ from workflows.presentation import duration_in_words, healed, kind_title_of, sho
 from workflows.result_tree import Node, ResultTree, disagreement
 
 TOGETHER = "at the same time"
+# Of a traceback, the end says what it was.
+LAST_LINES = 6
 
 
 def tree_of(run: Run, tree: ResultTree, attempts: list[Attempt]) -> str:
@@ -81,9 +83,12 @@ def _attempt(attempt: Attempt) -> str:
 
 
 def _celery(node: Node) -> Iterator[str]:
-    told = [node.problem, node.error, "" if node.value is None else _inline(node.value)]
-    yield f"   Celery  {node.state} {'; '.join(text for text in told if text)}".replace("   Celery   ", "   Celery  ")
-    for line in node.traceback.splitlines():
+    said = [node.problem, node.error, "" if node.value is None else _inline(node.value)]
+    yield f"   Celery  {' '.join(text for text in (node.state, '; '.join(text for text in said if text)) if text)}"
+    told = node.traceback.splitlines()
+    if len(told) > LAST_LINES:
+        yield f"           … {len(told) - LAST_LINES} lines more (--json has them)"
+    for line in told[-LAST_LINES:]:
         yield f"           {line}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -70,21 +70,23 @@ def draw(run: Run, attempts: Iterable[Attempt], now: datetime) -> Timeline:
         failed.setdefault(attempt.step_id, []).append(attempt)
     spans: dict[Step, list[Span]] = {}
     ready_at: datetime | None = run.created_at
-    for stage in stages_of(run):
+    for number, stage in enumerate(stages_of(run)):
         for step in stage:
-            spans[step] = _spans_of(step, run, failed.get(step.pk, []), ready_at, now)
+            spans[step] = _spans_of(step, run, failed.get(step.pk, []), ready_at, now, is_first=not number)
         ended = [step.finished_at for step in stage if step.state in Step.DONE and step.finished_at]
         ready_at = max(ended) if len(ended) == len(stage) else None
     return _drawn(run, spans)
 
 
-def _spans_of(step: Step, run: Run, failed: Sequence[Attempt], ready_at: datetime | None, now: datetime) -> list[Span]:
+def _spans_of(
+    step: Step, run: Run, failed: Sequence[Attempt], ready_at: datetime | None, now: datetime, *, is_first: bool
+) -> list[Span]:
     tried = [_tried(attempt) for attempt in failed] + _last_attempt(step, failed, now)
     is_open = not run.is_finished and step.state in (Step.State.WAITING, Step.State.RETRYING)
     spans: list[Span] = []
     if ready_at and (tried or is_open):
-        until = tried[0].began if tried else now
-        spans += _before(step, run, ready_at, until, is_open=not tried)
+        wait = Span("waiting", "waiting for a worker", ready_at, tried[0].began if tried else now, not tried)
+        spans += _from_the_start(run, wait) if is_first else [wait]
     for span, following in pairwise(tried):
         spans += [span, _pause(span.code == "degraded", span.ended, following.began)]
     if tried:
@@ -113,17 +115,13 @@ def _last_attempt(step: Step, failed: Sequence[Attempt], now: datetime) -> list[
     return [Span(code, f"attempt {step.attempts}, {word}", step.attempted_at, step.finished_at, attempt=step.attempts)]
 
 
-def _before(step: Step, run: Run, ready_at: datetime, until: datetime, *, is_open: bool) -> list[Span]:
-    """Its turn has come, and no worker has: first the canvas is handed to the broker, then it waits in a queue."""
-    if ready_at != run.created_at:
-        return [Span("waiting", "waiting for a worker", ready_at, until, is_open)]
-    # Of several publications only the last is known.
-    published_at = run.published_at if run.published == 1 else None
-    if published_at is None or published_at > until:
-        return [Span("queued", "queued", ready_at, until, is_open)]
+def _from_the_start(run: Run, wait: Span) -> list[Span]:
+    """First the canvas is handed to the broker, then it waits in a queue. Of several times only the last is known."""
+    if run.published != 1 or run.published_at is None or run.published_at > wait.ended:
+        return [replace(wait, code="queued", words="queued")]
     return [
-        Span("queued", "queued", ready_at, published_at),
-        Span("waiting", "waiting for a worker", published_at, until, is_open),
+        Span("queued", "queued", wait.began, run.published_at),
+        replace(wait, began=run.published_at),
     ]
 
 
