@@ -91,6 +91,10 @@ bench-ledger: $(INSTALLED) ## what a ledger costs, by the way it is kept, into d
 bench-backlog: $(INSTALLED) ## 20,000 runs that wait ten minutes for a worker, into docs/performance.md
 	@$(VENV)/bin/python -m benchmarks.backlog
 
+.PHONY: bench-pages
+bench-pages: $(INSTALLED) ## what 100 open pages of runs cost the server, into docs/performance.md
+	@$(VENV)/bin/python -m benchmarks.pages
+
 .PHONY: chaos
 chaos: $(INSTALLED) ## 1,000 sign-ins while everything is killed in turn: what is lost; CHAOS=--plain: without the ledger
 	@$(VENV)/bin/python manage.py chaos --sign-ins 1000 --seed 7 --database postgresql $(CHAOS)

@@ -101,6 +101,20 @@ def read(row: Sequence[Any], *models: type[Model]) -> list[Model]:
     return instances
 
 
+def values(row: Sequence[Any], *fields: tuple[type[Model], str]) -> list[Any]:
+    """What a row that begins with columns of these models' fields holds, as Django has it; the rest is as it came."""
+    converters = map(_field_converter, fields)
+    converted = [convert(value) if convert else value for convert, value in zip(converters, row, strict=False)]
+    return [*converted, *row[len(converted) :]]
+
+
+@functools.cache
+def _field_converter(field: tuple[type[Model], str]) -> Callable[[Any], Any] | None:
+    model, name = field
+    found: Any = model._meta.get_field(name)
+    return _converter(found)
+
+
 def _fields(model: type[Model]) -> Fields:
     return model._meta.concrete_fields
 

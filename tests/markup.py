@@ -30,6 +30,7 @@ class Page(HTMLParser):
     def __post_init__(self) -> None:
         super().__init__()
         self._open: list[Element] = []
+        self._roots: list[Element] = []
         self.feed(self.html)
         self.close()
         self.faults += [f"<{element.tag}> is never closed" for element in self._open]
@@ -53,11 +54,13 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return words(self.find("body").text if "<body" in self.html else "".join(e.text for e in self.elements[:1]))
+        return words(self.find("body").text if "<body" in self.html else "".join(e.text for e in self._roots))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs})
         self.elements.append(element)
+        if not self._open:
+            self._roots.append(element)
         if tag not in VOID:
             self._open.append(element)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from tests.markup import Page, words
 from workflows.models import Run, Step
 from workflows.runs import create_run
 from workflows.steps import Name
+from workflows.watching import glance
 
 REASONS = [
     {"code": "new_device", "text": "This device has not signed in to this account before.", "points": 30},
@@ -89,7 +92,7 @@ def panel_of(client: Client, run: Run, query: str = "") -> Page:
 
 def announced(client: Client, run: Run, *, seen: str) -> list[str]:
     """What a page that saw the run in the state ``seen`` is told by the next answer to its polling."""
-    page = panel_of(client, run, f"?seen={seen}")
+    page = panel_of(client, run, f"?was={seen}")
     return [words(e.text) for e in page.elements if e.attributes.get("id") == "run-announcement"]
 
 
@@ -153,17 +156,44 @@ def test_a_run_is_polled_until_it_is_finished(alice: User, make_run: Callable[..
     panel = reverse("workflows:run-panel", args=[run.pk])
     for address in (reverse("workflows:security"), reverse("workflows:run", args=[run.pk])):
         page = page_of(client, address)
-        root = page.find("div", id="run-panel").attributes
-        assert root["hx-get"].startswith(f"{panel}?seen=queued&beside=")
-        assert (root["hx-trigger"], root["hx-swap"]) == ("every 1s", "outerHTML")
+        asking = page.find("div", id="run-poll").attributes
+        assert asking["hx-get"].startswith(f"{panel}?seen=") and "&was=queued&every=1&" in asking["hx-get"]
+        assert (asking["hx-trigger"], asking["hx-swap"]) == ("every 1s", "outerHTML")
         assert "Refresh" in page.find("noscript").text
         assert [e.attributes["href"] for e in page.elements if e.text == "Refresh"] == [address]
-    assert "hx-get" in panel_of(client, run).find("div", id="run-panel").attributes
+    assert "hx-get" in panel_of(client, run).find("div", id="run-poll").attributes
     finish(run)
     for address in (reverse("workflows:security"), reverse("workflows:run", args=[run.pk])):
         page = page_of(client, address)
         assert page.values("hx-get") == page.values("hx-trigger") == []
         assert "Refresh" not in page.text
+
+
+def test_a_page_that_has_seen_all_is_answered_with_nothing(
+    alice: User, make_run: Callable[..., Run], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    run = make_run(alice)
+    client = signed_in(alice, run)
+    for address in (reverse("workflows:security"), reverse("workflows:run", args=[run.pk])):
+        asking = page_of(client, address).find("div", id="run-poll").attributes["hx-get"]
+        # The session, the person, and a glance at the run.
+        with django_assert_max_num_queries(3):
+            answer = client.get(asking, headers={"HX-Request": "true"})
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_page_is_told_to_ask_more_rarely_and_keeps_what_it_shows(alice: User, make_run: Callable[..., Run]) -> None:
+    run = make_run(alice)
+    client = signed_in(alice, run)
+    page = page_of(client, reverse("workflows:run", args=[run.pk]))
+    asking = page.find("div", id="run-poll").attributes["hx-get"]
+    for seconds, every in ((20, 3), (40, 8), (100, 20), (1000, 30)):
+        Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(seconds=seconds))
+        seen = glance(run.pk)
+        assert seen and seen.poll == every
+        answer = page_of(client, re.sub("seen=[0-9a-f]+", f"seen={seen.version}", asking))
+        assert answer.find("div", id="run-poll").attributes["hx-trigger"] == f"every {every}s"
+        assert len(answer.elements) == 1
 
 
 def test_a_run_whose_mail_follows_is_polled_slowly(alice: User, make_run: Callable[..., Run]) -> None:
@@ -174,7 +204,7 @@ def test_a_run_whose_mail_follows_is_polled_slowly(alice: User, make_run: Callab
     notice = Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
     finish(run, Run.State.DEGRADED)
     page = panel_of(signed_in(alice), run)
-    assert page.find("div", id="run-panel").attributes["hx-trigger"] == "every 30s"
+    assert page.find("div", id="run-poll").attributes["hx-trigger"] == "every 30s"
     assert "The mail will be sent when the mail server is back." in page.text
     assert "Notify the user mail follows The mail server is away" in page.text
     assert "Errno" not in page.html
@@ -203,18 +233,18 @@ def test_each_change_of_a_run_is_announced_once(alice: User, make_run: Callable[
     assert page_of(client, reverse("workflows:security")).find("p", id="run-announcement").text == ""
 
 
-def test_the_row_and_the_facts_of_a_run_come_with_its_panel(alice: User, make_run: Callable[..., Run]) -> None:
+def test_what_goes_with_a_run_comes_with_its_panel(alice: User, make_run: Callable[..., Run]) -> None:
     run = make_run(alice)
     client = signed_in(alice, run)
     for address, tag, beside in (
         (reverse("workflows:security"), "tr", f"row-{run.pk}"),
-        (reverse("workflows:run", args=[run.pk]), "dl", "run-facts"),
+        (reverse("workflows:run", args=[run.pk]), "div", "run-panel"),
     ):
         finish(run, Run.State.RUNNING)
         page = page_of(client, address)
         assert "running" in page.find(tag, id=beside).text
         finish(run)
-        answer = page_of(client, page.find("div", id="run-panel").attributes["hx-get"], headers={"HX-Request": "true"})
+        answer = page_of(client, page.find("div", id="run-poll").attributes["hx-get"], headers={"HX-Request": "true"})
         assert "succeeded" in answer.find(tag, id=beside).text
         assert answer.find(tag, id=beside).attributes["hx-swap-oob"] == "true"
         assert answer.faults == [] and answer.values("hx-get") == []
@@ -288,8 +318,8 @@ def test_more_sign_ins_cost_no_more_queries(
 ) -> None:
     runs = [make_run(alice) for _ in range(15)]
     client = signed_in(alice, runs[-1])
-    # The session, the person, the sign-ins, the run, its steps.
-    with django_assert_max_num_queries(5):
+    # The session, the person, the sign-ins, a glance at the run, the run, its steps.
+    with django_assert_max_num_queries(6):
         client.get(reverse("workflows:security"))
 
 

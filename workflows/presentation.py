@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
-
-from django.utils import timezone
 
 from accounts.models import Notice, SignIn, Verdict
 from workflows import kinds
-from workflows.models import Run, Step
+from workflows.models import Attempt, Run, Step
 from workflows.steps import Name
 
 NOTICES = {
@@ -46,22 +45,24 @@ AWAY: dict[str, str] = {
 }
 INTERRUPTED = "This step was interrupted; it will be tried again."
 FAILED = "This step failed for good; the operators can see why."
-# How often a page asks how a run stands.
-POLLS = {Run.State.QUEUED: "1s", Run.State.RUNNING: "1s", Run.State.RETRYING: "5s"}
-POLL_FOR_MAIL = "30s"
 # The longest error that a page shows; the whole of it is in the JSON and in the admin.
 ERROR_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class ShownStep:
-    """``state`` is the code that colours it, ``state_word`` what it is called; texts are "" where there is nothing."""
+    """``state`` is the code that colours it, ``state_word`` what it is called; texts are "" where there is nothing.
+
+    ``since`` is when it began, of one that is under way; ``again_at`` when it is tried again.
+    """
 
     name: str
     title: str
     state: str
     state_word: str
     duration: str
+    since: datetime | None
+    again_at: datetime | None
     attempts: str
     says: str
     error: str
@@ -69,26 +70,24 @@ class ShownStep:
 
 @dataclass(frozen=True)
 class ShownRun:
-    """``steps`` by their names; ``says`` is sentences; ``poll`` is "1s", or "" where nothing more happens."""
+    """``stages`` are what runs at the same time, in their order; ``says`` is sentences."""
 
-    steps: dict[str, ShownStep]
+    stages: list[list[ShownStep]]
     done: int
     total: int
     says: str
-    poll: str
 
 
 def show_run(run: Run, *, staff: bool) -> ShownRun:
     """``run`` with its steps, as a page draws them."""
-    now = timezone.now()
-    steps = list(run.steps.all())
+    stages = stages_of(run)
+    steps = [step for stage in stages for step in stage]
     mail_follows = run.state == Run.State.DEGRADED and _notice_state_of(run) == Notice.State.HANDED_OVER
     return ShownRun(
-        steps={step.name: show_step(step, run=run, staff=staff, now=now) for step in steps},
+        stages=[[show_step(step, run=run, staff=staff) for step in stage] for stage in stages],
         done=sum(step.state in Step.DONE for step in steps),
         total=len(steps),
         says=MAIL_FOLLOWS if mail_follows else _says_of_run(run, steps),
-        poll=POLL_FOR_MAIL if mail_follows else POLLS.get(Run.State(run.state), ""),
     )
 
 
@@ -98,7 +97,21 @@ def _says_of_run(run: Run, steps: list[Step]) -> str:
     return RUNS[Run.State(run.state)]
 
 
-def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
+def stages_of(run: Run) -> list[list[Step]]:
+    """The run's steps; those that run at the same time together."""
+    steps = sorted(run.steps.all(), key=lambda step: (_stage_of(run, step), step.pk or 0))
+    return [list(stage) for _, stage in groupby(steps, key=lambda step: _stage_of(run, step))]
+
+
+def _stage_of(run: Run, step: Step) -> int:
+    """The canvas's word, because runs that ended long ago kept none; of a canvas that is no more, the row's own."""
+    try:
+        return kinds.get(run.kind).step(step.name).stage
+    except LookupError:
+        return step.stage
+
+
+def show_step(step: Step, *, run: Run, staff: bool) -> ShownStep:
     result = _result_by_now(step, run)
     unsent = UNSENT.get(str(result.get("notice")), "")
     # A step that waited to be tried again when its run was cancelled, or that was killed before the run ended.
@@ -109,10 +122,12 @@ def show_step(step: Step, *, run: Run, staff: bool, now: datetime) -> ShownStep:
         title=title_of(run, step.name),
         state="degraded" if unsent else step.state,
         state_word=unsent or unreached or step.get_state_display(),
-        duration=_duration_of(step, now),
+        duration=_duration_of(step),
+        since=None if step.finished_at else step.started_at,
+        again_at=step.leased_until if step.state == Step.State.RETRYING else None,
         attempts=_attempts_of(step),
         says=says_of_result(step.name, result),
-        error=_cut(error_for(step, staff=staff)),
+        error=cut(error_for(step, staff=staff)),
     )
 
 
@@ -122,6 +137,18 @@ def title_of(run: Run, step: str) -> str:
         return kinds.get(run.kind).step(step).title
     except LookupError:
         return step
+
+
+def kind_title_of(run: Run) -> str:
+    try:
+        return kinds.get(run.kind).title
+    except LookupError:
+        return run.kind
+
+
+def healed(run: Run) -> int:
+    """How often its canvas was published again without anybody asking for it."""
+    return max(run.published - 1 - run.resumed, 0)
 
 
 def error_for(step: Step, *, staff: bool) -> str:
@@ -137,6 +164,27 @@ def error_for(step: Step, *, staff: bool) -> str:
         case Step.State.FAILED:
             return FAILED
     return ""
+
+
+def attempt_error_for(attempt: Attempt, step: str, *, staff: bool) -> str:
+    """Why an attempt at ``step`` did not do it, told as ``error_for`` tells it."""
+    if staff:
+        return attempt.error
+    if attempt.outcome == Attempt.Outcome.PUT_OFF:
+        return AWAY.get(step, INTERRUPTED)
+    return INTERRUPTED if attempt.outcome == Attempt.Outcome.KILLED else FAILED
+
+
+def result_for(step: Step, *, staff: bool) -> dict[str, Any] | None:
+    """What the step returned; what the system said of errors is for staff."""
+    result: dict[str, Any] | None = without_error(step.result, staff=staff)
+    return result
+
+
+def without_error(result: Any, *, staff: bool) -> Any:
+    if staff or not isinstance(result, dict):
+        return result
+    return {name: value for name, value in result.items() if name != "error"}
 
 
 def says_of_result(name: str, result: dict[str, Any]) -> str:
@@ -186,13 +234,11 @@ def duration_in_words(seconds: float) -> str:
     return f"{hours} h {minutes_rest} min" if hours else f"{minutes} min {rest} s"
 
 
-def _duration_of(step: Step, now: datetime) -> str:
-    """How long it took, all attempts and the waits between them; while it is not done, how long so far."""
-    if step.started_at is None:
+def _duration_of(step: Step) -> str:
+    """How long it took, all attempts and the waits between them."""
+    if step.started_at is None or step.finished_at is None:
         return ""
-    if step.finished_at:
-        return duration_in_words((step.finished_at - step.started_at).total_seconds())
-    return duration_in_words((now - step.started_at).total_seconds()) + " so far"
+    return duration_in_words((step.finished_at - step.started_at).total_seconds())
 
 
 def _attempts_of(step: Step) -> str:
@@ -207,8 +253,8 @@ def _raw_error_of(step: Step) -> str:
     return str((step.result or {}).get("error", ""))
 
 
-def _cut(error: str) -> str:
-    return error if len(error) <= ERROR_LENGTH else error[: ERROR_LENGTH - 1] + "…"
+def cut(error: str, length: int = ERROR_LENGTH) -> str:
+    return error if len(error) <= length else error[: length - 1] + "…"
 
 
 def _result_by_now(step: Step, run: Run) -> dict[str, Any]:

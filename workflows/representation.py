@@ -1,26 +1,43 @@
-"""A run as JSON, for programs: `/runs/<uuid>.json`."""
+"""A run as JSON, for programs: `/runs/<uuid>.json` and `manage.py run <uuid> --json`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from accounts.models import SignIn
-from workflows.models import Run, Step
-from workflows.presentation import error_for
+from workflows.models import Attempt, CallbackCall, Run, Step
+from workflows.presentation import attempt_error_for, error_for, healed, result_for, stages_of, without_error
+from workflows.result_tree import Node, ResultTree, disagreement
 
 
-def run_as_dict(run: Run, *, staff: bool) -> dict[str, Any]:
-    """Times are datetimes in UTC, or None for what has not happened. What the system says of errors is for staff."""
+def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staff: bool) -> dict[str, Any]:
+    """``tree`` is Celery's results of the run, ``attempts`` are those that did not do their step.
+
+    Times are datetimes in UTC, or None for what has not happened. What the system says of errors is for staff.
+    """
+    failed = list(attempts)
     return {
         "id": run.pk,
         "kind": run.kind,
         "state": run.state,
+        "user": run.owner.pk,
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "published": run.published,
-        "sign_in": _sign_in_as_dict(run.sign_in),
-        "steps": [_step_as_dict(step, staff=staff) for step in run.steps.all()],
+        "published_at": run.published_at,
+        "healed": healed(run),
+        "resumed": run.resumed,
+        "sign_in": _sign_in_as_dict(run.sign_in) if run.sign_in else None,
+        "facts": run.facts,
+        "steps": [
+            _step_as_dict(step, number, tree, [each for each in failed if each.step_id == step.pk], staff=staff)
+            for number, stage in enumerate(stages_of(run))
+            for step in stage
+        ],
+        "callbacks": [_call_as_dict(call) for call in run.callback_calls.all()],
+        "celery_problem": tree.problem,
     }
 
 
@@ -49,17 +66,58 @@ def _sign_in_as_dict(sign_in: SignIn) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(step: Step, *, staff: bool) -> dict[str, Any]:
+def _step_as_dict(
+    step: Step, stage: int, tree: ResultTree, failed: Iterable[Attempt], *, staff: bool
+) -> dict[str, Any]:
+    node = tree.of(step)
     return {
         "name": step.name,
+        "stage": stage,
+        "queue": step.queue,
         "state": step.state,
         "attempts": step.attempts,
         "started_at": step.started_at,
         "finished_at": step.finished_at,
-        "result": step.result if staff else _without_error(step.result),
+        "again_at": step.leased_until if step.state == Step.State.RETRYING else None,
+        "result": result_for(step, staff=staff),
         "error": error_for(step, staff=staff),
+        "failed_attempts": [_attempt_as_dict(attempt, step, staff=staff) for attempt in failed],
+        "celery": node and _node_as_dict(node, staff=staff),
+        "disagreement": disagreement(step, node),
     }
 
 
-def _without_error(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    return result and {name: value for name, value in result.items() if name != "error"}
+def _attempt_as_dict(attempt: Attempt, step: Step, *, staff: bool) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "outcome": attempt.outcome,
+        "began_at": attempt.began_at,
+        "ended_at": attempt.ended_at,
+        "next_at": attempt.next_at,
+        "error": attempt_error_for(attempt, step.name, staff=staff),
+    }
+
+
+def _node_as_dict(node: Node, *, staff: bool) -> dict[str, Any]:
+    """``parent`` is the id of what came before: a task or, of who follows one, a group."""
+    return {
+        "id": node.id,
+        "state": node.state,
+        "value": without_error(node.value, staff=staff),
+        "problem": node.problem,
+        "error": node.error if staff else "",
+        "traceback": node.traceback if staff else "",
+        "parent": node.parent.id if node.parent else None,
+        "children": list(node.children),
+    }
+
+
+def _call_as_dict(call: CallbackCall) -> dict[str, Any]:
+    return {
+        "level": call.level,
+        "step": call.step,
+        "reason": call.reason,
+        "called_at": call.called_at,
+        "calls": call.calls,
+        "resumed": call.resumed,
+    }

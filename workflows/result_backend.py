@@ -26,6 +26,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from django_celery_results.backends.database import DatabaseBackend, trigger_callback
 from django_celery_results.models import ChordCounter  # type: ignore[attr-defined]  # stubs lag
+from kombu.exceptions import ContentDisallowed
 from kombu.exceptions import OperationalError as BrokerError
 
 from workflows import chords, points, result_rows, retention
@@ -89,6 +90,12 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
             **({"date_started": now} if status == states.STARTED else {}),
             **self._get_extended_properties(request, traceback),
         }
+
+    def decode_content(self, obj: Any, content: Any) -> Any:
+        """The stock backend reads whatever is stored as its own serializer's, whatever its row says that it is."""
+        if content and obj.content_type != self.content_type:
+            raise ContentDisallowed(f"it is {obj.content_type or 'of no type'}, not {self.content_type}")
+        return super().decode_content(obj, content)
 
     def apply_chord(self, header_result_args: tuple[str, Iterable[Any]], body: Signature[Any], **kwargs: Any) -> None:
         """Called by Celery before it publishes the members. A chord that is there already stays as it is."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import SignIn
 from accounts.sign_ins import SESSION_KEY
+from workflows import results
 from workflows.models import Run
 from workflows.representation import run_as_dict
+from workflows.run_page import NoSuchStep, attempts_at, show_page, shown_runs
+from workflows.watching import Glance, glance
 
 RECENT_SIGN_INS = 20
 
@@ -29,8 +35,12 @@ def security(request: HttpRequest) -> HttpResponse:
     # for others would lead it to another index.
     sign_ins = [sign_in for sign_in in _sign_ins_of(request)[:RECENT_SIGN_INS] if not sign_in.emptied_at]
     current = _current_sign_in(request, sign_ins)
-    run = _readable_runs(request).filter(sign_in=current).first() if current else None
-    context = {"current": current, "run": run, "sign_ins": sign_ins}
+    context: dict[str, Any] = {"current": current, "run": None, "sign_ins": sign_ins}
+    # Before the run is read: what changes in between is asked for again.
+    seen = glance(current.run.pk) if current and hasattr(current, "run") else None
+    if current and seen:
+        context["poll"] = _poll(request, seen, current.run.pk, beside="row" if current in sign_ins else "")
+        context["run"] = _readable_runs(request).filter(sign_in=current).first()
     return render(request, "workflows/security.html", context)
 
 
@@ -38,20 +48,33 @@ def security(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    run = _readable_run(request, run_id)
-    return render(request, "workflows/run.html", {"run": run})
+    """One run: its canvas, its times, and the step that ``?step=`` names."""
+    seen = _readable_glance(request, run_id)
+    return render(request, "workflows/run.html", _page_of(request, seen, run_id))
 
 
 @require_safe
 @never_cache
 def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """The moving part of the pages that show a run; while the run moves, it asks for itself again."""
+    """What a page that shows a run asks for while the run moves.
+
+    Nothing where nothing has changed since what it has ``seen``; else the moving part, small (``of=sign-in``) or whole.
+    """
     if not request.user.is_authenticated:
         if "HX-Request" in request.headers:
             # The session ended under the page, perhaps by this very run: loaded again, it asks for a sign-in.
             return HttpResponseClientRefresh()
         raise Http404
-    return render(request, "workflows/run_panel.html", {"run": _readable_run(request, run_id)})
+    seen = _readable_glance(request, run_id)
+    of_page = request.GET.get("of") == "page"
+    if request.GET.get("seen") == seen.version:
+        if request.GET.get("every") == str(seen.poll):
+            return HttpResponse(status=204)
+        return render(request, "workflows/run_poll.html", {"poll": _poll(request, seen, run_id)})
+    if of_page:
+        return render(request, "workflows/run_answer.html", _page_of(request, seen, run_id))
+    context = {"run": _readable_run(request, run_id), "poll": _poll(request, seen, run_id)}
+    return render(request, "workflows/run_panel.html", context)
 
 
 @require_safe
@@ -59,13 +82,40 @@ def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     if not request.user.is_authenticated:
         raise Http404
-    return JsonResponse(run_as_dict(_readable_run(request, run_id), staff=request.user.is_staff))
+    run = _readable_run(request, run_id)
+    tree, attempts = results.walk(run.results), attempts_at(run)
+    return JsonResponse(run_as_dict(run, tree, attempts, staff=request.user.is_staff))
+
+
+def _page_of(request: HttpRequest, seen: Glance, run_id: UUID) -> dict[str, Any]:
+    run = _readable_run(request, run_id)
+    step = request.GET.get("step", "")
+    try:
+        page = show_page(run, staff=request.user.is_staff, step=step)
+    except NoSuchStep:
+        raise Http404 from None
+    return {"run": run, "page": page, "poll": _poll(request, seen, run_id, of="page", step=step)}
+
+
+def _poll(request: HttpRequest, seen: Glance, run_id: UUID, **of: str) -> dict[str, Any]:
+    """Where and how often a page asks, and what it tells of itself: what it has seen, and what it shows."""
+    kept = of or {name: request.GET[name] for name in ("of", "step", "beside") if name in request.GET}
+    told = {"seen": seen.version, "was": seen.state, "every": seen.poll, **kept}
+    return {"url": f"{reverse('workflows:run-panel', args=[run_id])}?{urlencode(told)}", "every": seen.poll}
+
+
+def _readable_glance(request: HttpRequest, run_id: UUID) -> Glance:
+    """Raises Http404 as ``_readable_run`` does, at the cost of one statement."""
+    seen = glance(run_id)
+    if seen is None or not (request.user.is_staff or seen.owner == request.user.pk):
+        raise Http404
+    return seen
 
 
 def _readable_runs(request: HttpRequest) -> QuerySet[Run]:
     """The runs that this person may see: their own, or for staff all."""
-    runs = Run.objects.select_related("sign_in__verdict", "sign_in__user", "sign_in__notice").prefetch_related("steps")
-    return runs if request.user.is_staff else runs.filter(sign_in__user=request.user.pk)
+    own = Q(sign_in__user=request.user.pk) | Q(user=request.user.pk)
+    return shown_runs() if request.user.is_staff else shown_runs().filter(own)
 
 
 def _readable_run(request: HttpRequest, run_id: UUID) -> Run:

@@ -43,7 +43,8 @@ def test_pages_for_all_are_accessible(new_page: NewPage, scheme: Scheme) -> None
 
 
 def test_pages_for_the_signed_in_are_accessible(signed_in: Page) -> None:
-    for path in [*FOR_THE_SIGNED_IN, run_path(signed_in)]:
+    run = run_path(signed_in)
+    for path in [*FOR_THE_SIGNED_IN, run, f"{run}?step=notify_user"]:
         signed_in.goto(path)
         assert faults(signed_in) == [], path
 
@@ -82,6 +83,51 @@ def test_the_focus_stays_in_the_row_that_is_replaced(new_page: NewPage) -> None:
     held[0] = False
     expect(page.locator(".step.is-succeeded")).to_have_count(5)
     expect(link).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "drawing"), [(1120, "wide"), (320, "tall")])
+def test_one_drawing_of_the_canvas_fits_and_its_steps_are_reached_by_the_keyboard(
+    new_page: NewPage, width: int, drawing: str
+) -> None:
+    page = new_page(viewport={"width": width, "height": 800})
+    sign_in(page, "alice")
+    page.goto(run_path(page))
+    drawings = page.locator("svg.graph:visible")
+    expect(drawings).to_have_count(1)
+    expect(drawings).to_have_class(f"graph graph-{drawing}")
+    expect(drawings.get_by_role("link")).to_have_count(5)
+
+    save = drawings.get_by_role("link", name=re.compile("^Save the event: "))
+    save.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"\?step=save_event#step$"))
+    expect(page.locator("#step")).to_have_text("Save the event")
+    expect(page.locator("svg.graph:visible a[aria-current]")).to_have_count(1)
+
+
+def test_what_is_unfolded_and_focused_stays_so_while_the_run_moves(new_page: NewPage) -> None:
+    page = new_page()
+    held = [True]
+    page.route("**/panel/**", lambda route: route.fulfill(status=204) if held[0] else route.continue_())
+    sign_in(page, "alice")
+    page.goto(run_path(page) + "?step=save_event")
+    title = page.title()
+    page.locator(".times summary").click()
+    node = page.locator("svg.graph:visible a[href*=notify_user]")
+    node.focus()
+    # As if it were behind: whatever it is answered is new to it.
+    page.locator("#run-poll").evaluate(
+        "poll => { poll.outerHTML = `<div id='run-poll' hx-trigger='every 1s' hx-swap='outerHTML' "
+        "hx-get='${location.pathname}panel/?of=page&step=save_event&seen=x&every=1'></div>`; "
+        "htmx.process(document.getElementById('run-poll')) }"
+    )
+    held[0] = False
+    expect(page.locator("#run-poll")).not_to_have_attribute("hx-get", re.compile("."))
+    expect(page.locator("svg.graph:visible .node.is-succeeded")).to_have_count(5)
+    expect(page.locator("#step")).to_have_text("Save the event")
+    expect(page.locator("#run-times")).to_be_visible()
+    expect(node).to_be_focused()
+    assert page.title() == title
 
 
 def run_path(page: Page) -> str:

@@ -80,6 +80,13 @@ def test_everything_is_there_without_javascript(new_page: NewPage) -> None:
         refresh.click()
     expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
 
+    page.locator("a[href^='/runs/']").first.click()
+    page.locator("svg.graph:visible").get_by_role("link", name=re.compile("^Save the event")).click()
+    expect(page.get_by_role("heading", name="Save the event")).to_be_visible()
+    expect(page.locator("svg.timeline-bars")).to_have_count(STEPS)
+    page.get_by_text("All times, one by one").click()
+    expect(page.locator("#run-times")).to_contain_text("Attempt 1, done")
+
 
 def test_a_wrong_password_and_an_unknown_user_get_the_same_clear_answer(new_page: NewPage) -> None:
     page = new_page()
@@ -95,7 +102,8 @@ def test_the_run_has_a_page_and_json_of_its_own(new_page: NewPage) -> None:
     expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
 
     page.locator("a[href^='/runs/']").first.click()
-    expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
+    expect(page.locator("svg.graph:visible .node.is-succeeded")).to_have_count(STEPS)
+    expect(page.locator("#run-poll")).not_to_have_attribute("hx-get", re.compile("."))
     run = page.request.get(page.url.rstrip("/") + ".json").json()
 
     assert [step["state"] for step in run["steps"]] == ["succeeded"] * STEPS

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Notice, SignIn, Verdict
-from workflows.models import Run, Step
+from workflows.models import Attempt, Run, Step
 from workflows.presentation import (
     ALL_BUT_SKIPPED,
     ERROR_LENGTH,
@@ -17,8 +17,10 @@ from workflows.presentation import (
     RUNS,
     VERDICTS,
     ShownStep,
+    attempt_error_for,
     duration_in_words,
     error_for,
+    healed,
     says_of_result,
     show_run,
     show_step,
@@ -39,7 +41,7 @@ def shown(
     state: Step.State, *, run: Run | None = None, staff: bool = True, name: str = "notify_user", **fields: Any
 ) -> ShownStep:
     step = Step(name=name, state=state, **fields)
-    return show_step(step, run=run or run_in(Run.State.RUNNING), staff=staff, now=NOW)
+    return show_step(step, run=run or run_in(Run.State.RUNNING), staff=staff)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,18 @@ def test_durations_are_in_words(seconds: float, words: str) -> None:
     assert duration_in_words(seconds) == words
 
 
-def test_a_step_under_way_says_how_long_so_far() -> None:
-    assert shown(Step.State.RUNNING, started_at=NOW - timedelta(seconds=12)).duration == "12 s so far"
+def test_a_step_under_way_says_since_when_and_one_that_is_done_how_long_it_took() -> None:
+    began = NOW - timedelta(seconds=12)
+    running = shown(Step.State.RUNNING, started_at=began)
+    assert (running.since, running.duration) == (began, "")
+    done = shown(Step.State.SUCCEEDED, started_at=began, finished_at=NOW)
+    assert (done.since, done.duration) == (None, "12 s")
+
+
+def test_a_step_that_is_tried_again_says_when() -> None:
+    later = NOW + timedelta(seconds=40)
+    assert shown(Step.State.RETRYING, leased_until=later).again_at == later
+    assert shown(Step.State.RUNNING, leased_until=later).again_at is None
 
 
 def test_attempts_are_told_from_the_second_on() -> None:
@@ -171,19 +183,33 @@ def test_every_decision_has_its_words() -> None:
     assert set(VERDICTS) == set(Verdict.Decision)
 
 
-@pytest.mark.parametrize(
-    ("state", "notice", "poll"),
-    [
-        (Run.State.RUNNING, None, "1s"),
-        (Run.State.RETRYING, None, "5s"),
-        (Run.State.DEGRADED, Notice.State.HANDED_OVER, "30s"),
-        (Run.State.DEGRADED, Notice.State.GIVEN_UP, ""),
-        (Run.State.SUCCEEDED, Notice.State.SENT, ""),
-    ],
-)
-def test_a_run_is_watched_as_long_as_something_may_happen(
-    state: Run.State, notice: Notice.State | None, poll: str, db: None
-) -> None:
-    shown_run = show_run(run_in(state, notice), staff=False)
-    assert shown_run.poll == poll
-    assert ("will be sent when the mail server is back" in shown_run.says) == (poll == "30s")
+def test_a_run_whose_mail_follows_says_so(db: None) -> None:
+    handed_over = run_in(Run.State.DEGRADED, Notice.State.HANDED_OVER)
+    assert "will be sent when the mail server is back" in show_run(handed_over, staff=False).says
+    given_up = run_in(Run.State.DEGRADED, Notice.State.GIVEN_UP)
+    assert show_run(given_up, staff=False).says == RUNS[Run.State.DEGRADED]
+
+
+def test_steps_stand_in_the_stages_of_the_canvas(run: Run) -> None:
+    # Those of a run that ended before the table had stages.
+    run.steps.update(stage=0)
+    names = [[step.name for step in stage] for stage in show_run(run, staff=False).stages]
+    assert names == [["check_device"], ["notify_user", "save_event"], ["post_to_risk_api"], ["post_process"]]
+
+
+def test_steps_of_a_kind_that_is_no_more_stand_where_their_rows_say(run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(kind="of another version")
+    (*_, last) = show_run(Run.objects.get(pk=run.pk), staff=False).stages
+    assert [(step.name, step.title) for step in last] == [("post_process", "post_process")]
+
+
+@pytest.mark.parametrize(("published", "resumed", "times"), [(0, 0, 0), (1, 0, 0), (3, 0, 2), (3, 1, 1), (1, 1, 0)])
+def test_a_run_is_healed_where_it_is_published_again_unasked(published: int, resumed: int, times: int) -> None:
+    assert healed(Run(published=published, resumed=resumed)) == times
+
+
+@pytest.mark.parametrize("outcome", Attempt.Outcome)
+def test_others_are_told_a_sentence_of_an_attempt(outcome: Attempt.Outcome) -> None:
+    attempt = Attempt(outcome=outcome, error="[Errno 111] Connection refused")
+    assert attempt_error_for(attempt, "notify_user", staff=True) == "[Errno 111] Connection refused"
+    assert "Errno" not in attempt_error_for(attempt, "notify_user", staff=False)

@@ -1,0 +1,141 @@
+"""People whose pages of a run stand open, and what that takes of the processor; pages.py starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import secrets
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.test.utils import override_settings
+from django.utils import timezone
+
+from accounts.models import SignIn, User
+from benchmarks import site, usage
+from benchmarks.site import HOST, Web
+from workflows.models import Run, Step
+from workflows.runs import create_run
+
+ASKING = re.compile(r'<div id="run-poll" hidden hx-get="([^"]+)" hx-trigger="every (\d+)s"')
+# How long nothing has happened to the runs when measuring begins, and for how long it is measured at most: those that
+# have just begun are asked for every second for ten seconds.
+KINDS = {0: 9.0, 60: 600.0}
+HEADERS = {"Host": HOST, "X-Forwarded-Proto": "https"}
+
+
+@dataclass(frozen=True)
+class Asking:
+    url: str
+    every: int
+
+
+class NotAsking(Exception):
+    """A page does not say how it asks."""
+
+
+def _make_pages(count: int) -> list[tuple[str, Run]]:
+    """The keys of as many sessions, and for each person a run of which the first step is done."""
+    users = User.objects.bulk_create([User(username=f"p{n}", email=f"p{n}@example.com") for n in range(count)])
+    return [(_session_of(user), _make_run(user)) for user in users]
+
+
+def _make_run(user: User) -> Run:
+    run = create_run(SignIn.objects.create(user=user, issued_token=secrets.token_hex(32)))
+    result = {"device": None, "status": "new", "reason": "no_match"}
+    done = {"state": Step.State.SUCCEEDED, "attempts": 1, "result": result}
+    run.steps.filter(name="check_device").update(**done)
+    return run
+
+
+def _session_of(user: User) -> str:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
+
+
+def _stand(seconds: float) -> None:
+    moment = timezone.now() - timedelta(seconds=seconds)
+    Run.objects.update(created_at=moment, state=Run.State.RUNNING, started_at=moment, published=1, published_at=moment)
+    Step.objects.filter(state=Step.State.SUCCEEDED).update(started_at=moment, attempted_at=moment, finished_at=moment)
+
+
+async def _watch(web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float) -> dict[str, Any]:
+    """Have the pages open for so long, after they were loaded."""
+    limits = httpx.Limits(max_connections=20)
+    base = f"http://127.0.0.1:{web.port}"
+    async with httpx.AsyncClient(base_url=base, headers=HEADERS, limits=limits, timeout=60) as client:
+        asking = await asyncio.gather(*(_load(client, session, run) for session, run in pages))
+        before, began = usage.processor(parts), time.monotonic()
+        answers: Counter[int] = Counter()
+        asked = (_ask(client, pages[n][0], asking[n], n / len(pages), answers) for n in range(len(pages)))
+        opened = [asyncio.create_task(one) for one in asked]
+        await asyncio.sleep(seconds)
+        passed = time.monotonic() - began
+        after = usage.processor(parts)
+        for one in opened:
+            one.cancel()
+        await asyncio.gather(*opened, return_exceptions=True)
+    spent = {name: after[name] - before[name] for name in parts}
+    return {"seconds": passed, "requests": answers.total(), "empty": answers[204], "processor": spent}
+
+
+async def _load(client: httpx.AsyncClient, session: str, run: Run) -> Asking:
+    return _asking_of(await client.get(run.get_absolute_url(), headers=_cookie(session)))
+
+
+async def _ask(client: httpx.AsyncClient, session: str, asking: Asking, share: float, answers: Counter[int]) -> None:
+    """Ask as the page does, for ever. The pages were not opened at one instant: each is somewhere in its pause."""
+    pause = asking.every * share
+    while True:
+        await asyncio.sleep(pause)
+        answer = await client.get(asking.url, headers={**_cookie(session), "HX-Request": "true"})
+        answers[answer.status_code] += 1
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            asking = _asking_of(answer)
+        pause = asking.every
+
+
+def _cookie(session: str) -> dict[str, str]:
+    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"}
+
+
+def _asking_of(answer: httpx.Response) -> Asking:
+    found = ASKING.search(answer.text)
+    if answer.status_code != httpx.codes.OK or found is None:
+        raise NotAsking(f"{answer.status_code}: {answer.text[:500]}")
+    return Asking(html.unescape(found[1]), int(found[2]))
+
+
+def measure(count: int, seconds: float) -> list[dict[str, Any]]:
+    pages = _make_pages(count)
+    figures = []
+    with site.web("benchmarks.settings_plain_static") as web:
+        parts = {"web": web.pid, "PostgreSQL": site.postmaster()}
+        _stand(0)
+        asyncio.run(_watch(web, pages, parts, 3.0))  # the first requests of a process are slow
+        for stood, most in KINDS.items():
+            _stand(stood)
+            figures.append({"stood": stood, **asyncio.run(_watch(web, pages, parts, min(seconds, most)))})
+    return figures
+
+
+def main(count: str, seconds: str) -> None:
+    """Prints what was measured, as JSON."""
+    call_command("migrate", verbosity=0)
+    with override_settings(DEBUG=False):
+        json.dump(measure(int(count), float(seconds)), sys.stdout)

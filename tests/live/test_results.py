@@ -1,0 +1,62 @@
+"""Celery's results as a real worker stores them, beside the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accounts.models import User
+from tests import servers
+from tests.live.test_canvas import MakeRun
+from tests.waiting import wait_for
+from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.risk_service import Answer, RiskService
+from workflows import results
+from workflows.models import Run
+from workflows.publishing import publish
+from workflows.result_tree import ResultTree, disagreement
+from workflows.watching import glance
+
+Finished = Callable[[Run], bool]
+
+
+def settled(run: Run) -> ResultTree:
+    """Once a page that watches the run would ask no more."""
+
+    def at_rest() -> bool:
+        seen = glance(run.pk)
+        return seen is not None and seen.poll == 0
+
+    wait_for(at_rest, "Celery's last result is stored")
+    return results.walk(Run.objects.get(pk=run.pk).results)
+
+
+def test_the_walk_finds_what_the_worker_stored_and_it_agrees_with_the_ledger(
+    alice: User, worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished
+) -> None:
+    run = make_run()
+    publish(run)
+    wait_for(lambda: finished(run), "the run finishes")
+
+    tree = settled(run)
+
+    assert {node.state for node in tree.nodes()} == {"SUCCESS"}
+    for step in run.steps.all():
+        node = tree.of(step)
+        assert node and node.value == step.result
+        assert disagreement(step, node) == ""
+
+
+def test_a_failure_is_told_with_its_traceback_and_agrees_with_the_ledger(
+    alice: User, worker: servers.Server, risk: RiskService, make_run: MakeRun, finished: Finished
+) -> None:
+    risk.answer = Answer(status=422, body=b"the version is wrong")
+    run = make_run()
+    publish(run)
+    wait_for(lambda: finished(run), "the run ends")
+
+    tree = settled(run)
+
+    post = tree.of(run.steps.get(name="post_to_risk_api"))
+    assert post and post.state == "FAILURE" and "422: the version is wrong" in post.error
+    assert "risk_api.py" in post.traceback
+    assert [disagreement(step, tree.of(step)) for step in run.steps.all()] == [""] * 5

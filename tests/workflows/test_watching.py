@@ -1,0 +1,129 @@
+"""How often a page that shows a run has to ask, and what it finds changed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Notice, User
+from tests.workflows.celery_rows import keep_results, step_of, store
+from workflows import callbacks, ledger, runs
+from workflows.models import CallbackCall, Run, Step
+from workflows.watching import Glance, glance, pace
+
+
+def seen(run: Run) -> Glance:
+    found = glance(run.pk)
+    assert found
+    return found
+
+
+def ago(seconds: float) -> Any:
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def stands(run: Run, seconds: float) -> None:
+    """Nothing has happened to it for so long."""
+    Run.objects.filter(pk=run.pk).update(created_at=ago(seconds), published_at=None)
+
+
+@pytest.mark.parametrize(("seconds", "every"), [(0, 1), (9, 1), (12, 3), (45, 8), (61, 20), (299, 20), (301, 30)])
+def test_the_longer_nothing_happens_the_more_rarely_it_is_asked(seconds: int, every: int) -> None:
+    assert pace(timedelta(seconds=seconds)) == every
+
+
+def test_whose_run_it_is_and_how_it_stands(run: Run, alice: User) -> None:
+    assert (seen(run).owner, seen(run).state, seen(run).poll) == (alice.pk, "queued", 1)
+    assert glance(uuid.uuid4()) is None
+
+
+def test_a_run_of_no_sign_in_is_its_users(run: Run, bob: User) -> None:
+    Run.objects.filter(pk=run.pk).update(sign_in=None, user=bob)
+    assert seen(run).owner == bob.pk
+
+
+def test_what_happens_makes_it_fresh_again(run: Run) -> None:
+    stands(run, 1000)
+    assert seen(run).poll == 30
+    run.steps.filter(name="check_device").update(state=Step.State.RUNNING, attempted_at=ago(1))
+    assert seen(run).poll == 1
+
+
+@pytest.mark.parametrize(("due_in", "every"), [(4.5, 6), (300, 30)])
+def test_a_run_that_waits_to_be_tried_again_is_asked_shortly_after(run: Run, due_in: float, every: int) -> None:
+    run.steps.exclude(name="post_to_risk_api").update(state=Step.State.SUCCEEDED)
+    retrying = {"state": Step.State.RETRYING, "attempted_at": ago(1), "leased_until": ago(-due_in)}
+    run.steps.filter(name="post_to_risk_api").update(**retrying)
+    runs.mark_retrying(run.pk, ago(-due_in))
+    assert seen(run).poll == every
+
+
+def test_beside_one_that_waits_to_be_tried_again_the_group_moves_on(run: Run) -> None:
+    retrying = {"state": Step.State.RETRYING, "attempted_at": ago(1), "leased_until": ago(-20)}
+    run.steps.filter(name="notify_user").update(**retrying)
+    assert seen(run).poll == 1
+    run.steps.filter(name="save_event").update(state=Step.State.SUCCEEDED)
+    assert seen(run).poll in (20, 21)
+
+
+def test_what_is_due_since_is_as_fresh_as_what_happened(run: Run) -> None:
+    stands(run, 1000)
+    run.steps.filter(name="check_device").update(state=Step.State.RETRYING, attempted_at=ago(400), leased_until=ago(2))
+    assert seen(run).poll == 1
+
+
+@pytest.mark.parametrize("state", [Run.State.SUCCEEDED, Run.State.FAILED, Run.State.CANCELLED])
+def test_a_run_that_has_ended_is_asked_for_no_more(run: Run, state: Run.State) -> None:
+    run.steps.update(state=Step.State.SUCCEEDED)
+    Run.objects.filter(pk=run.pk).update(state=state, finished_at=ago(60))
+    assert seen(run).poll == 0
+
+
+def test_at_the_end_celerys_last_result_is_waited_for(run: Run) -> None:
+    keep_results(run)
+    run.steps.update(state=Step.State.SUCCEEDED)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED, finished_at=timezone.now())
+    before = seen(run)
+    assert before.poll == 1
+    for name in run.steps.values_list("name", flat=True):
+        store(step_of(run, name), {})
+    after = seen(run)
+    assert after.poll == 0 and after.version != before.version
+
+
+@pytest.mark.parametrize(("notice", "every"), [(Notice.State.HANDED_OVER, 30), (Notice.State.GIVEN_UP, 0)])
+def test_a_mail_that_follows_is_waited_for_slowly(run: Run, notice: Notice.State, every: int) -> None:
+    Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=notice)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.DEGRADED, finished_at=ago(60))
+    assert seen(run).poll == every
+
+
+CHANGES: dict[str, Callable[[Run], object]] = {
+    "a step is taken up": lambda run: run.steps.filter(name="save_event").update(state="running", attempts=1),
+    "a step is tried again": lambda run: run.steps.filter(name="save_event").update(attempts=2),
+    "a step fails": lambda run: ledger.fail_step(run.pk, "check_device", "x"),
+    "it is published": lambda run: runs.mark_published(run.pk),
+    "it is resumed": lambda run: Run.objects.filter(pk=run.pk).update(resumed=1),
+    "a callback is called": lambda run: callbacks.note_call(run.pk, CallbackCall.Level.CHAIN),
+    "Celery stores a result": lambda run: store(step_of(run, "check_device"), {"device": 1}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_is_another_version(run: Run, change: str) -> None:
+    before = seen(run).version
+    assert seen(run).version == before
+    CHANGES[change](run)
+    assert seen(run).version != before
+
+
+def test_a_callback_that_is_called_again_is_another_version(run: Run) -> None:
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    before = seen(run).version
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    assert seen(run).version != before

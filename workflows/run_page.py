@@ -1,0 +1,193 @@
+"""All that the page of one run shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from workflows import graph, results, timeline
+from workflows.graph import Graph
+from workflows.models import Attempt, CallbackCall, Run, Step
+from workflows.presentation import (
+    ShownRun,
+    ShownStep,
+    attempt_error_for,
+    cut,
+    error_for,
+    healed,
+    kind_title_of,
+    result_for,
+    show_run,
+    stages_of,
+    title_of,
+    without_error,
+)
+from workflows.result_tree import Node, ResultTree, disagreement
+from workflows.timeline import Line, Timeline
+
+# The newest attempts that a run's pages look at: one that is put off for six hours has some eighty.
+MOST_ATTEMPTS = 300
+# What a page shows of an error of the selected step, and of a traceback: the end says what it was.
+LONG_ERROR, LONG_TRACEBACK = 2_000, 8_000
+# Which step is shown where none is asked for: the first in the first of these states, else the last that is done.
+TELLING = (Step.State.FAILED, Step.State.RETRYING, Step.State.RUNNING)
+
+
+class NoSuchStep(LookupError):
+    """The run has no step of this name."""
+
+
+@dataclass(frozen=True)
+class ShownAttempt:
+    row: Attempt
+    outcome: str
+    error: str
+
+
+@dataclass(frozen=True)
+class ShownCelery:
+    """Celery's result of a step. ``error`` and ``traceback`` are "" for those who do not run this site."""
+
+    state: str
+    value: str
+    problem: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class SelectedStep:
+    shown: ShownStep
+    row: Step
+    place: str
+    error: str
+    result: str
+    attempts: tuple[ShownAttempt, ...]
+    celery: ShownCelery
+    disagreement: str
+
+
+@dataclass(frozen=True)
+class ShownCall:
+    row: CallbackCall
+    step: str
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """``lines`` are the timeline's with their steps; ``disagreements`` titles of steps with what is said of each."""
+
+    kind: str
+    view: ShownRun
+    graphs: list[Graph]
+    timeline: Timeline
+    lines: tuple[tuple[ShownStep, Line], ...]
+    selected: SelectedStep | None
+    calls: tuple[ShownCall, ...]
+    celery_problem: str
+    disagreements: tuple[tuple[str, str], ...]
+    healed: int
+
+
+def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
+    """Raises NoSuchStep where ``step`` is asked for and the run has none."""
+    view = show_run(run, staff=staff)
+    attempts = attempts_at(run)
+    tree = results.walk(run.results)
+    chosen = select(run, step)
+    times = timeline.draw(run, attempts, timezone.now())
+    calls = [ShownCall(call, title_of(run, call.step) if call.step else "") for call in run.callback_calls.all()]
+    return RunPage(
+        kind=kind_title_of(run),
+        view=view,
+        graphs=graph.draw(view),
+        timeline=times,
+        lines=tuple(zip((step for stage in view.stages for step in stage), times.lines, strict=True)),
+        selected=_selected(run, chosen, view, attempts, tree, staff=staff) if chosen else None,
+        calls=tuple(calls),
+        celery_problem=tree.problem,
+        disagreements=tuple((title_of(run, name), says) for name, says in disagreements_of(run, tree).items()),
+        healed=healed(run),
+    )
+
+
+def shown_runs() -> QuerySet[Run]:
+    """All runs, with what their pages show of them."""
+    related = ("sign_in__verdict", "sign_in__user", "sign_in__notice", "user")
+    return Run.objects.select_related(*related).prefetch_related("steps")
+
+
+def attempts_at(run: Run) -> list[Attempt]:
+    """Those that did not do their step, the first ones first."""
+    newest = Attempt.objects.filter(step__in=[step.pk for step in run.steps.all()]).order_by("-pk")
+    return list(newest[:MOST_ATTEMPTS])[::-1]
+
+
+def disagreements_of(run: Run, tree: ResultTree) -> dict[str, str]:
+    """What Celery and the ledger do not agree on, by the names of the steps."""
+    found = {step.name: disagreement(step, tree.of(step)) for stage in stages_of(run) for step in stage}
+    return {name: says for name, says in found.items() if says}
+
+
+def select(run: Run, name: str = "") -> Step | None:
+    """The step of that name, else the one that tells most; None of a run that has none. Raises NoSuchStep."""
+    steps = [step for stage in stages_of(run) for step in stage]
+    if name:
+        found = next((step for step in steps if step.name == name), None)
+        if found is None:
+            raise NoSuchStep(name)
+        return found
+    for state in TELLING:
+        for step in steps:
+            if step.state == state:
+                return step
+    done = [step for step in steps if step.state in Step.DONE]
+    return done[-1] if done else next(iter(steps), None)
+
+
+def _selected(
+    run: Run, step: Step, view: ShownRun, attempts: list[Attempt], tree: ResultTree, *, staff: bool
+) -> SelectedStep:
+    number, shown = next(
+        (number, shown) for number, stage in enumerate(view.stages) for shown in stage if shown.name == step.name
+    )
+    node = tree.of(step)
+    failed = [attempt for attempt in attempts if attempt.step_id == step.pk]
+    return SelectedStep(
+        shown=shown,
+        row=step,
+        place=graph.place_of(shown, view.stages, number),
+        error=cut(error_for(step, staff=staff), LONG_ERROR),
+        result=as_text(result_for(step, staff=staff)),
+        attempts=tuple(
+            ShownAttempt(
+                attempt,
+                attempt.get_outcome_display(),
+                cut(attempt_error_for(attempt, step.name, staff=staff), LONG_ERROR),
+            )
+            for attempt in failed
+        ),
+        celery=_shown_celery(node, staff=staff),
+        disagreement=disagreement(step, node),
+    )
+
+
+def _shown_celery(node: Node | None, *, staff: bool) -> ShownCelery:
+    if node is None:
+        return ShownCelery("", "", "", "", "")
+    return ShownCelery(
+        state=node.state,
+        value=as_text(without_error(node.value, staff=staff)),
+        problem=node.problem,
+        error=cut(node.error, LONG_ERROR) if staff else "",
+        traceback=node.traceback[-LONG_TRACEBACK:] if staff else "",
+    )
+
+
+def as_text(value: Any) -> str:
+    """A result as JSON to be read, "" where there is none."""
+    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str)

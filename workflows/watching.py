@@ -1,0 +1,127 @@
+"""What a page that shows a run has to ask, and how often: cheaply, and the more rarely the longer nothing happens."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts import sql
+from accounts.models import Notice, SignIn
+from workflows.models import Run, Step, task_id_of
+
+# Seconds between two questions, by how many seconds ago something last happened; later it is the longest.
+PACES = ((10, 1), (30, 3), (60, 8), (300, 20))
+LONGEST = 30
+# Celery writes its result of a step when the ledger has committed: seconds for which that is waited for at the end.
+SETTLES_WITHIN = 10
+
+# One row a step. Celery's state belongs to what the page shows. The columns of FIELDS, and then two of no model.
+STATEMENT = """
+SELECT r.state, r.created_at, r.published_at, r.finished_at, r.published, r.resumed, i.user_id, r.user_id, n.state,
+    s.stage, s.state, s.attempts, s.attempted_at, s.finished_at, s.leased_until, t.status,
+    (SELECT SUM(c.calls) FROM workflows_callbackcall c WHERE c.run_id = r.id)
+FROM workflows_run r
+LEFT JOIN accounts_signin i ON i.id = r.sign_in_id
+LEFT JOIN accounts_notice n ON n.sign_in_id = r.sign_in_id
+LEFT JOIN workflows_step s ON s.run_id = r.id
+LEFT JOIN django_celery_results_taskresult t ON t.task_id = %(prefix)s || s.name
+WHERE r.id = %(id)s ORDER BY s.id
+"""
+FIELDS = (
+    *((Run, name) for name in ("state", "created_at", "published_at", "finished_at", "published", "resumed")),
+    *((SignIn, "user"), (Run, "user"), (Notice, "state")),
+    *((Step, name) for name in ("stage", "state", "attempts", "attempted_at", "finished_at", "leased_until")),
+)
+OF_STEPS = 9  # where those begin
+
+
+@dataclass(frozen=True)
+class SeenStep:
+    stage: int
+    state: str
+    attempts: int
+    attempted_at: datetime | None
+    finished_at: datetime | None
+    leased_until: datetime | None
+    celery_state: str | None
+
+    @property
+    def is_settled(self) -> bool:
+        """Celery's result says by now what the ledger does."""
+        awaited = {Step.State.SUCCEEDED: "SUCCESS", Step.State.FAILED: "FAILURE"}.get(Step.State(self.state))
+        return awaited is None or self.celery_state == awaited
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A run as one statement tells it: ``version`` changes with all that its pages show, but the clock.
+
+    ``owner`` is the id of whom it is about; ``poll`` in how many seconds it is worth another glance, 0 for never.
+    """
+
+    owner: int
+    state: str
+    version: str
+    poll: int
+
+
+def glance(run_id: UUID) -> Glance | None:
+    """None where there is no such run."""
+    values = sql.in_database_form(Run, {"id": run_id}) | {"prefix": task_id_of(run_id, "")}
+    with connection.cursor() as cursor:
+        sql.run(cursor, STATEMENT, values)
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    first = sql.values(rows[0], *FIELDS)
+    steps = [SeenStep(*sql.values(row, *FIELDS)[OF_STEPS:-1]) for row in rows if row[OF_STEPS] is not None]
+    state, created_at, published_at, finished_at, _, _, signed_in, user, notice = first[:OF_STEPS]
+    now = timezone.now()
+    if state in Run.UNFINISHED:
+        poll = _while_it_moves([created_at, published_at], steps, now)
+    else:
+        poll = _once_finished(state, finished_at, notice, steps, now)
+    return Glance(owner=signed_in or user, state=state, version=_version(rows), poll=poll)
+
+
+def _version(rows: Sequence[Sequence[Any]]) -> str:
+    return hashlib.blake2s(repr(rows).encode(), digest_size=8).hexdigest()
+
+
+def _while_it_moves(times: list[datetime | None], steps: list[SeenStep], now: datetime) -> int:
+    pauses = [step.leased_until for step in steps if step.state == Step.State.RETRYING and step.leased_until]
+    to_come = [until for until in pauses if until > now]
+    if to_come and not _another_moves(steps):
+        return min(math.ceil((min(to_come) - now).total_seconds()) + 1, LONGEST)
+    begun = [time for step in steps for time in (step.attempted_at, step.finished_at)]
+    # What is due since is as good as something that happened.
+    due = [until for until in pauses if until <= now]
+    return pace(now - max(time for time in (*times, *begun, *due) if time))
+
+
+def _another_moves(steps: list[SeenStep]) -> bool:
+    """Beside one that waits to be tried again, another of its group is under way, or about to be."""
+    stages = {step.stage for step in steps if step.state == Step.State.RETRYING}
+    return any(step.stage in stages and step.state in (Step.State.WAITING, Step.State.RUNNING) for step in steps)
+
+
+def pace(quiet: timedelta) -> int:
+    """In how many seconds to ask again where nothing has happened for so long."""
+    return next((seconds for limit, seconds in PACES if quiet.total_seconds() < limit), LONGEST)
+
+
+def _once_finished(
+    state: str, finished_at: datetime | None, notice: str | None, steps: list[SeenStep], now: datetime
+) -> int:
+    just_now = finished_at is not None and now - finished_at < timedelta(seconds=SETTLES_WITHIN)
+    if just_now and not all(step.is_settled for step in steps):
+        return PACES[0][1]
+    return LONGEST if state == Run.State.DEGRADED and notice == Notice.State.HANDED_OVER else 0
