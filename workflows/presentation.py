@@ -10,6 +10,8 @@ from typing import Any
 from accounts.models import Notice, SignIn, Verdict
 from workflows import kinds
 from workflows.models import Attempt, Run, Step
+from workflows.notifying import notices_of
+from workflows.password_steps import Name as PasswordName
 from workflows.steps import Name
 
 NOTICES = {
@@ -199,10 +201,13 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
             return f"{status} device: {_label(SignIn.DeviceReason.choices, result.get('reason'))}"
         case Name.NOTIFY_USER:
             return NOTICES.get(str(result.get("notice")), "")
-        case Name.SAVE_EVENT:
+        case Name.SAVE_EVENT | PasswordName.RECORD:
             return "written to the security log"
         case Name.POST_TO_RISK_API:
             return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
+        case PasswordName.END_OTHER_SESSIONS:
+            sessions = result.get("sessions")
+            return f"{sessions or 'no'} other session{'' if sessions == 1 else 's'} ended"
         case Name.POST_PROCESS:
             return _action_in_words(result)
     return ""
@@ -211,7 +216,9 @@ def says_of_result(name: str, result: dict[str, Any]) -> str:
 def _action_in_words(result: dict[str, Any]) -> str:
     if "policy" in result:
         return "there was no verdict to act on"
-    if result.get("action") == Verdict.Action.NOTHING:
+    if "action" not in result:  # of a workflow that has no verdict
+        return ""
+    if result["action"] == Verdict.Action.NOTHING:
         return "nothing needed to be done"
     return _label(Verdict.Action.choices, result.get("action"))
 
@@ -268,7 +275,7 @@ def _result_by_now(step: Step, run: Run) -> dict[str, Any]:
 
 
 def _notice_state_of(run: Run) -> Notice.State | None:
-    notice: Notice | None = getattr(run.sign_in, "notice", None)
+    notice: Notice | None = getattr(run.sign_in, "notice", None) if run.sign_in else notices_of(run).first()
     return Notice.State(notice.state) if notice else None
 
 

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
+from pytest_django import Settings
 
 from accounts.models import User
 from tests import servers
 from tests.environment import SCRATCH
 from tests.workflows.risk_service import RiskService, risk_service
-from workflows import backlog
+from workflows import backlog, publishing
 from workflows.models import Run
 
 
@@ -54,6 +55,13 @@ def worker(broker: servers.Server, database_url: str) -> Iterator[servers.Server
     server = servers.worker(folder=SCRATCH, env={"DATABASE_URL": database_url})
     with servers.running(server, says=servers.WORKER_IS_READY):
         yield server
+
+
+@pytest.fixture
+def patient_publishing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process publishes what it is told to, however busy the machine is: no recovery runs beside these tests."""
+    settings.PUBLISH_TIMEOUT = 5.0
+    monkeypatch.setattr(publishing, "SLOW", 60.0)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from workflows.ledger import LEASE, TryAgain
 from workflows.models import Run, Step
 from workflows.password_change import PASSWORD_CHANGE
 from workflows.password_steps import Name
+from workflows.presentation import MAIL_FOLLOWS, says_of_result, show_run
 
 ALL = [steps.record, steps.notify_user, steps.end_other_sessions, steps.post_process]
 Kind = SecurityEvent.Kind
@@ -232,3 +233,32 @@ def test_a_run_of_neither_has_no_notice(alice: User, run: Run) -> None:
 
 def test_a_lease_is_longer_than_the_hard_time_limit_of_its_task() -> None:
     assert timedelta(seconds=tasks_of_password_change.notify_user.time_limit or 0) < LEASE
+
+
+@pytest.mark.parametrize(
+    ("others", "says"), [(0, "no other sessions ended"), (1, "1 other session ended"), (2, "2 other sessions ended")]
+)
+def test_pages_say_what_the_steps_did(
+    make_change: MakeChange, make_session: MakeSession, others: int, says: str
+) -> None:
+    for _ in range(others):
+        make_session()
+    run = make_change()
+
+    results = dict(zip(Name, do_all(run), strict=True))
+
+    assert [says_of_result(name, result) for name, result in results.items()] == [
+        "written to the security log",
+        "mail sent",
+        says,
+        "",
+    ]
+
+
+def test_a_page_says_that_the_mail_follows(run: Run) -> None:
+    do_all(run)
+    Notice.objects.update(state=Notice.State.HANDED_OVER)
+    Run.objects.update(state=Run.State.DEGRADED)
+    run.refresh_from_db()
+
+    assert show_run(run, staff=False).says == MAIL_FOLLOWS
