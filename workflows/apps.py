@@ -8,4 +8,4 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         # They register themselves.
-        from workflows import alerts_check, backlog, canvas, checks, periodic, receivers, worker  # noqa: F401
+        from workflows import alerts_check, backlog, canvas, checks, dead_letters, periodic, receivers, worker  # noqa: F401
