@@ -126,7 +126,7 @@ class Environment:
         return self._read(name, None, _file, "a file that can be read")
 
     def webhook_secret(self, name: str, default: str | None) -> str:
-        """A secret in the Standard Webhooks form, which both ends of the risk API share."""
+        """A secret in the Standard Webhooks form, which both ends share."""
         value = self.required(
             name, default, "set it to whsec_ and 24 to 64 random bytes in base64, the same at both ends"
         )
@@ -240,7 +240,7 @@ def _webhook_url(value: str) -> str:
 
 def _rate(value: str) -> float:
     """What is held back for longer than some ten seconds would be taken for lost (workflows/recovery.py)."""
-    found = re.fullmatch(r"(\d{1,6})/([smh])", value)
+    found = re.fullmatch(r"([0-9]{1,6})/([smh])", value)
     if not found:
         raise ValueError
     return _within(int(found[1]) / {"s": 1, "m": 60, "h": 3600}[found[2]], 0.1, 100_000.0)

@@ -191,7 +191,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Loginwatch <no-reply@{SITE
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 OPERATOR_EMAILS = env.addresses("OPERATOR_EMAILS")
 OPERATOR_WEBHOOK_URL = env.webhook_url("OPERATOR_WEBHOOK_URL")
-OPERATOR_WEBHOOK_SECRET = env.webhook_secret("OPERATOR_WEBHOOK_SECRET", None) if env.has("OPERATOR_WEBHOOK_URL") else ""
+OPERATOR_WEBHOOK_SECRET = env.webhook_secret("OPERATOR_WEBHOOK_SECRET", None) if OPERATOR_WEBHOOK_URL else ""
 
 # --- What happens after a sign-in -------------------------------------------------------------------------
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")

@@ -19,12 +19,14 @@ from workflows.models import Alert, Attempt, Breaker, CallbackCall, Run, Step
 from workflows.publishing import publish_all
 from workflows.steps import Name
 
+StartWorker = Callable[..., AbstractContextManager[servers.Server]]
+
 RUNS = 20
 AWAY = Answer(status=503, body=b"we are being updated")
 
 
 @pytest.fixture
-def start_worker(empty_broker: None, database_url: str) -> Callable[..., AbstractContextManager[servers.Server]]:
+def start_worker(empty_broker: None, database_url: str) -> StartWorker:
     @contextmanager
     def start(**variables: str) -> Iterator[servers.Server]:
         backlog.mark()
@@ -46,7 +48,7 @@ def posts() -> list[Step]:
 
 
 def test_a_few_posts_open_the_breaker_all_runs_wait_and_drain_when_it_is_back(
-    start_worker: Callable[..., AbstractContextManager[servers.Server]],
+    start_worker: StartWorker,
     risk: RiskService,
     make_run: Callable[..., Run],
     capsys: pytest.CaptureFixture[str],
@@ -85,7 +87,7 @@ def test_a_few_posts_open_the_breaker_all_runs_wait_and_drain_when_it_is_back(
 
 
 def test_a_sign_in_that_has_waited_for_too_long_is_treated_as_the_policy_says(
-    start_worker: Callable[..., AbstractContextManager[servers.Server]],
+    start_worker: StartWorker,
     alice: User,
     risk: RiskService,
     make_run: Callable[..., Run],
