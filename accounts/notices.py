@@ -3,6 +3,7 @@ what to do."""
 
 from __future__ import annotations
 
+import random
 import smtplib
 import time
 from datetime import timedelta
@@ -202,6 +203,8 @@ def deliver(notice: Notice) -> bool:
 def _claim_attempt(notice: Notice) -> bool:
     """Push the next attempt back, which also keeps others off this one; False where another was faster."""
     delay = min(FIRST_DELAY * 2 ** min(notice.attempts, 10), LONGEST_DELAY)
+    # Those that were handed over together do not come back together.
+    delay = max(FIRST_DELAY, delay * random.uniform(0.75, 1.0))  # noqa: S311
     claimed = Notice.objects.filter(
         pk=notice.pk, state=State.HANDED_OVER, next_attempt_at=notice.next_attempt_at
     ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + delay)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -105,6 +107,14 @@ class Environment:
         """An http or https address without a trailing slash."""
         return self._read(name, default, _web_url, "an address like https://example.com")
 
+    def webhook_url(self, name: str) -> str:
+        """An https address; http on this machine alone. "" where there is none."""
+        return self._read(name, "", _webhook_url, "an https:// address (http:// on a loopback address alone)")
+
+    def rate(self, name: str, default: float) -> float:
+        """How often a second; it may be said of a minute or an hour."""
+        return self._read(name, default, _rate, "a rate like 100/s, 600/m or 3600/h, at least 6/m")
+
     def broker_url(self, name: str, default: str) -> str:
         expected = f"a broker's URL ({', '.join(sorted(BROKER_SCHEMES))})"
         return self._read(name, default, lambda v: _url(v, BROKER_SCHEMES), expected)
@@ -116,7 +126,7 @@ class Environment:
         return self._read(name, None, _file, "a file that can be read")
 
     def webhook_secret(self, name: str, default: str | None) -> str:
-        """A secret in the Standard Webhooks form, which both ends of the risk API share."""
+        """A secret in the Standard Webhooks form, which both ends share."""
         value = self.required(
             name, default, "set it to whsec_ and 24 to 64 random bytes in base64, the same at both ends"
         )
@@ -157,6 +167,15 @@ def broker_options(url: str) -> tuple[str, dict[str, str | int]]:
         return url, {}
     options = {name: int(value) if value.isdecimal() else value for name, value in parse_qsl(parts.query)}
     return parts._replace(query="").geturl(), options
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _flag(value: str) -> bool:
@@ -207,6 +226,24 @@ def _web_url(value: str) -> str:
         raise ValueError
     _ = parts.port
     return value.rstrip("/")
+
+
+def _webhook_url(value: str) -> str:
+    parts = urlsplit(value)
+    _ = parts.port
+    if not parts.hostname or parts.fragment or not value.isprintable() or " " in value:
+        raise ValueError
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError
+    return value
+
+
+def _rate(value: str) -> float:
+    """What is held back for longer than some ten seconds would be taken for lost (workflows/recovery.py)."""
+    found = re.fullmatch(r"([0-9]{1,6})/([smh])", value)
+    if not found:
+        raise ValueError
+    return _within(int(found[1]) / {"s": 1, "m": 60, "h": 3600}[found[2]], 0.1, 100_000.0)
 
 
 def _time_zone(value: str) -> str:

@@ -19,6 +19,8 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from workflows.breakers import described, open_breakers
+
 HEARTBEAT_KEY = "loginwatch.heartbeat"
 # beat calls every 10 seconds; three missed calls are no accident.
 HEARTBEAT_LATE = timedelta(seconds=30)
@@ -139,6 +141,18 @@ def probe_risk_service() -> str:
     return f"{settings.RISK_API_URL} answers"
 
 
+def probe_breakers() -> str:
+    try:
+        opened = open_breakers()
+    except DatabaseError as error:
+        raise Unhealthy(f"cannot be read: {_line(error)}", "see the database above") from error
+    if opened:
+        raise Unhealthy(
+            "; ".join(map(described, opened)), "look at that service: runs go on by themselves when it is back"
+        )
+    return "all closed"
+
+
 def probe_beat() -> str:
     remedy = "celery -A loginwatch beat, with a worker running"
     try:
@@ -161,6 +175,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "result backend": probe_result_backend,
     "mail": probe_mail,
     "risk service": probe_risk_service,
+    "breakers": probe_breakers,
     "beat": probe_beat,
 }
 

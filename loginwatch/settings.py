@@ -190,6 +190,8 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Loginwatch <no-reply@{SITE_HOST or 'localhost'}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 OPERATOR_EMAILS = env.addresses("OPERATOR_EMAILS")
+OPERATOR_WEBHOOK_URL = env.webhook_url("OPERATOR_WEBHOOK_URL")
+OPERATOR_WEBHOOK_SECRET = env.webhook_secret("OPERATOR_WEBHOOK_SECRET", None) if OPERATOR_WEBHOOK_URL else ""
 
 # --- What happens after a sign-in -------------------------------------------------------------------------
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")
@@ -200,6 +202,11 @@ RISK_API_SECRET = env.webhook_secret(
     "RISK_API_SECRET", "whsec_aW5zZWN1cmUtc2VjcmV0LWZvci1kZWJ1Z2dpbmctb25seQ==" if DEBUG else None
 )
 RISK_API_TIMEOUT = env.seconds("RISK_API_TIMEOUT", default=5.0, least=0.1, most=20.0)
+# How often a second a worker may ask it, and for how many seconds a sign-in waits for it.
+RISK_API_RATE = env.rate("RISK_API_RATE", 100.0)
+RISK_API_BUDGET = env.seconds("RISK_API_BUDGET", default=6 * 3600.0, least=1.0, most=7 * 24 * 3600.0)
+# Seconds within which nearly every run has ended; operators are told of those that take longer.
+RUN_OBJECTIVE = env.seconds("RUN_OBJECTIVE", default=60.0, least=1.0, most=24 * 3600.0)
 # How long what is known of sign-ins is kept; 0 is for ever (accounts/retention.py).
 RETENTION_SIGN_INS_DAYS = env.whole("RETENTION_SIGN_INS_DAYS", default=366, least=0, most=36500)
 RETENTION_FAILED_SIGN_INS_DAYS = env.whole("RETENTION_FAILED_SIGN_INS_DAYS", default=366, least=0, most=36500)
@@ -211,7 +218,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_timeout": 30,
-    "queue_order_strategy": "priority",
+    # In the order in which the queues are named below, but for those that are paused.
+    "queue_order_strategy": "workflows.queue_order:InOrder",
     # Redis need not keep what workers have taken, which is half of what a worker tells it: it would give it back after
     # an hour, and the ledger has done so by then.
     "ack_emulation": False,
@@ -247,7 +255,12 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_SOFT_TIME_LIMIT = 20
 CELERY_TASK_TIME_LIMIT = 30
 # Celery's own deletes a day's results at once.
-CELERY_TASK_ANNOTATIONS = {"celery.backend_cleanup": {"soft_time_limit": 540, "time_limit": 600}}
+CELERY_TASK_ANNOTATIONS = {
+    "celery.backend_cleanup": {"soft_time_limit": 540, "time_limit": 600},
+    "workflows.tasks.post_to_risk_api": {"rate_limit": RISK_API_RATE},
+}
+# Celery's own, but that what is over its rate takes no other's place, and what cannot be read is an alert.
+CELERY_WORKER_CONSUMER = "workflows.worker_consumer:Consumer"
 # The error callback is called for each member of the group that fails, and for the task behind it; it is idempotent.
 CELERY_TASK_ALLOW_ERROR_CB_ON_CHORD_HEADER = True
 # A step waits for the database, the broker or an answer about as long as it computes: two processes keep a core busy.
@@ -273,6 +286,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "tell-operators": {"task": "workflows.periodic.tell_operators", "schedule": 60.0, "options": {"expires": 60}},
+    "post-alerts": {"task": "workflows.periodic.post_alerts", "schedule": 60.0, "options": {"expires": 60}},
+    "look-for-stuck-runs": {
+        "task": "workflows.periodic.look_for_stuck_runs",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "note-workers": {"task": "loginwatch.tasks.note_workers", "schedule": 60.0, "options": {"expires": 60}},
     "roll-up": {"task": "workflows.periodic.roll_up", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},

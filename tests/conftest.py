@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 from tests.environment import SCRATCH
-from workflows import publishing
+from workflows import breakers, draining, publishing
 
 PASSWORD = "correct-horse-battery"
 
@@ -39,8 +39,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(autouse=True)
 def closed_breaker() -> None:
-    """What one test found out about the broker is not true in the next."""
+    """What one test found out about the broker or a service is not true in the next."""
     publishing.breaker.close()
+    breakers.forget()
+    draining.forget()
 
 
 @pytest.fixture(scope="session")

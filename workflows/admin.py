@@ -107,7 +107,7 @@ class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "kind", "run_page", "headline", "told_at")
+    list_display = ("created_at", "kind", "run_page", "headline", "told_at", "posted_at")
     list_filter = ("kind", ("told_at", admin.EmptyFieldListFilter))
     list_select_related = ("run",)
     search_person = ("run__sign_in__user", "run__user")

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -91,7 +92,7 @@ def tell_operators() -> int:
     That is 0 where nobody is to be told, within the pause after another mail, and where the mail did not go out:
     its alerts stay untold, and the next call tries again.
     """
-    untold = _claim() if settings.OPERATOR_EMAILS else []
+    untold = claim(Alert.objects.filter(told_at=None), CLAIM) if settings.OPERATOR_EMAILS else []
     if not untold:
         return 0
     try:
@@ -118,17 +119,21 @@ def _mark_told(alerts: list[Alert]) -> None:
 
 
 @transaction.atomic
-def _claim() -> list[Alert]:
+def claim(untold: QuerySet[Alert], key: str) -> list[Alert]:
     """What is to be told, the oldest first; nothing where another call tells it, or has told of others just now.
 
     The claim is an entry of the cache, which is a table beside the alerts. Of two calls that find the last one run
     out, ``add`` lets both pass; so they come to it one by one, in the order in which they lock the oldest alert.
     """
-    untold = Alert.objects.filter(told_at=None)
     oldest = untold.select_for_update().first()
-    if oldest is None or not cache.add(CLAIM, oldest.pk, timeout=PAUSE.total_seconds()):
+    if oldest is None or not cache.add(key, oldest.pk, timeout=PAUSE.total_seconds()):
         return []
     return list(untold.only("kind", "created_at")[:MOST_A_MAIL])
+
+
+def url_of(alert: Alert) -> str:
+    """Of the page of its run; "" where it is of none."""
+    return settings.SITE_URL + alert.run.get_absolute_url() if alert.run else ""
 
 
 def _send(alerts: list[Alert]) -> None:
@@ -167,5 +172,5 @@ def _shown(alert: Alert) -> dict[str, Any]:
         "what": alert.get_kind_display(),
         "created_at": alert.created_at,
         "line": headline(alert.text),
-        "url": settings.SITE_URL + alert.run.get_absolute_url() if alert.run else "",
+        "url": url_of(alert),
     }

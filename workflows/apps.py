@@ -13,6 +13,7 @@ class WorkflowsConfig(AppConfig):
             backlog,
             canvas,
             checks,
+            dead_letters,
             password_change,
             periodic,
             receivers,

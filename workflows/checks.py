@@ -14,12 +14,21 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from workflows import kinds
+from workflows.draining import LONGEST
 from workflows.steps import LONGEST_RISK_DELAY
 
 # kombu's own, in seconds.
 DEFAULT_VISIBILITY_TIMEOUT = 3600
 JSON = "json"
-PERIODIC = ("recover", "publish_due_chords", "deliver_notices", "schedule_follow_ups", "tell_operators")
+PERIODIC = (
+    "recover",
+    "publish_due_chords",
+    "deliver_notices",
+    "schedule_follow_ups",
+    "tell_operators",
+    "post_alerts",
+    "look_for_stuck_runs",
+)
 RESULT_BACKEND = "workflows.result_backend.ResultBackend"
 
 Fault = tuple[str, str, str]
@@ -59,7 +68,8 @@ def broker_timeouts() -> Iterator[Fault]:
 def visibility_timeout() -> Iterator[Fault]:
     options = _celery("BROKER_TRANSPORT_OPTIONS", {})
     timeout = options.get("visibility_timeout", DEFAULT_VISIBILITY_TIMEOUT)
-    longest = max([_celery("TASK_TIME_LIMIT", 0) or 0, LONGEST_RISK_DELAY, *_time_limits_of_tasks()])
+    longest_wait = LONGEST_RISK_DELAY + LONGEST
+    longest = max([_celery("TASK_TIME_LIMIT", 0) or 0, longest_wait, *_time_limits_of_tasks()])
     if _broker_is_redis() and options.get("ack_emulation", True) and timeout <= longest:
         yield (
             "E004",

@@ -23,6 +23,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts import sql
+from accounts.backoff import pause
 from accounts.database import insist
 from accounts.models import SignIn, User
 from workflows import points, runs
@@ -35,8 +36,10 @@ Result: TypeAlias = dict[str, Any]
 
 # Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
 LEASE = timedelta(seconds=35)
-# Seconds after which a step is tried again that reached its soft time limit, or that the database hindered.
-HINDERED_DELAY = 10.0
+# Seconds between attempts at a step that reached its soft time limit, or that the database hindered: doubled each
+# time, up to the longest.
+FIRST_HINDERED_DELAY = 2.0
+LONGEST_HINDERED_DELAY = 20.0
 # How often a step whose effects are all in the database is attempted.
 MOST_ATTEMPTS = 30
 # How often the process of a step that talks to the outside may be killed before the step is taken for the cause.
@@ -75,6 +78,10 @@ class TryAgain(Exception):
         return self.reason
 
 
+class NotYet(TryAgain):
+    """The step was not attempted: what it needs is known to be away."""
+
+
 def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
@@ -95,7 +102,7 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
             raise
         if step.attempts >= MOST_ATTEMPTS:
             raise GaveUp(f"it was hindered {step.attempts} times, at last by: {_text_of(hindrance)}") from hindrance
-        later = TryAgain(_text_of(hindrance), HINDERED_DELAY)
+        later = TryAgain(_text_of(hindrance), _hindered_delay(step))
         _note_retry(step, later)  # raises the database's error where it is away
         raise later from hindrance
     points.reached(run_id, name, "committed")
@@ -113,21 +120,30 @@ def outside(
 ) -> Result:
     """Do a step that talks to the outside, which takes ``act`` less than ``lease``.
 
-    ``without(step)`` is its result where nothing has to be done outside, else None. ``note(step, result)`` writes what
-    the database has to know of it, in the transaction that ends the step. Raises StepClosed, StepTaken, and what
-    ``act`` raises; a TryAgain is noted on the step and its run.
+    ``without(step)`` is its result where nothing has to be done outside, else None; it raises NotYet where the step is
+    not to be attempted now. ``note(step, result)`` writes what the database has to know of it, in the transaction that
+    ends the step. Raises StepClosed, StepTaken, and what ``act`` and ``without`` raise; a TryAgain is noted on the step
+    and its run.
     """
+    not_yet = None
     with transaction.atomic():
         step = _lock(run_id, name)
         if step.state in Step.DONE:
             return _recorded(step)
         points.reached(run_id, name, "begun")
-        result = without(step)
-        if result is None:
-            _claim(step, lease)
+        try:
+            result = without(step)
+        except NotYet as later:
+            result, not_yet = None, later
+            _note_wait(step, later)
         else:
-            _complete(step, result)
-            points.reached(run_id, name, "before commit")
+            if result is None:
+                _claim(step, lease)
+            else:
+                _complete(step, result)
+                points.reached(run_id, name, "before commit")
+    if not_yet:
+        raise not_yet
     if result is None:
         points.reached(run_id, name, "claimed")
         result = _act_outside(step, act)
@@ -144,7 +160,7 @@ def _act_outside(step: Step, act: Callable[[Step], Result]) -> Result:
         _note_retry(step, again)
         raise
     except SoftTimeLimitExceeded as limit:
-        later = TryAgain(_text_of(limit), HINDERED_DELAY)
+        later = TryAgain(_text_of(limit), _hindered_delay(step))
         _note_retry(step, later)
         raise later from limit
 
@@ -355,6 +371,19 @@ def _note_retry(step: Step, again: TryAgain) -> None:
             runs.mark_retrying(step.run_id, retry_at)
     logger.info("%s is tried again in %.0f s: %s", step, again.delay, again.reason)
     points.reached(step.run_id, step.name, "retry noted")
+
+
+def _note_wait(step: Step, later: NotYet) -> None:
+    """It waits as if it were to be tried again, but no attempt was made. Its row is locked."""
+    retry_at = timezone.now() + timedelta(seconds=later.delay)
+    Step.objects.filter(pk=step.pk).update(
+        state=State.RETRYING, started_at=step.started_at, error=_storable(later.reason), leased_until=retry_at
+    )
+    runs.mark_retrying(step.run_id, retry_at)
+
+
+def _hindered_delay(step: Step) -> float:
+    return pause(step.attempts, first=FIRST_HINDERED_DELAY, longest=LONGEST_HINDERED_DELAY)
 
 
 def _storable(text: str) -> str:

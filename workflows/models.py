@@ -237,8 +237,11 @@ class Breaker(models.Model):
 
     name = models.CharField(max_length=255, unique=True)
     failures = models.PositiveIntegerField(default=0, help_text="in a row")
+    failing_since = models.DateTimeField(null=True, help_text="when the first of these was")
     opened_at = models.DateTimeField(null=True, help_text="empty while it is closed")
     probe_at = models.DateTimeField(null=True, help_text="when it is asked again, by one, to see whether it is back")
+    probing = models.BooleanField(default=False, help_text="one asks, until then at most")
+    closed_at = models.DateTimeField(null=True, help_text="when it was last found to be back")
 
     def __str__(self) -> str:
         return self.name
@@ -265,7 +268,8 @@ class Alert(models.Model):
         ordering = ["pk"]
         indexes = [
             models.Index(fields=["id"], condition=models.Q(told_at=None), name="alert_untold"),
-            models.Index(fields=["id"], condition=models.Q(posted_at=None), name="alert_unposted"),
+            # By their age: without a webhook they are all of them, and nobody looks at the old ones.
+            models.Index(fields=["created_at"], condition=models.Q(posted_at=None), name="alert_unposted"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import partial
 from uuid import UUID
@@ -17,7 +18,7 @@ from workflows.models import Run, Step
 
 # What each kind calls the step that mails.
 STEP = "notify_user"
-# A mail server gets these seconds to come back before the mail is handed over; a run must not wait longer.
+# A mail server gets these seconds at most to come back before the mail is handed over; a run must not wait longer.
 NOTICE_DELAYS: tuple[float, ...] = (5.0, 20.0)
 
 
@@ -65,7 +66,8 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
         return {"notice": "refused", "id": notice.pk, "error": str(error)}
     except notices.MailServerAway as error:
         if step.attempts <= len(NOTICE_DELAYS):
-            raise TryAgain(str(error), NOTICE_DELAYS[step.attempts - 1]) from error
+            longest = NOTICE_DELAYS[step.attempts - 1]
+            raise TryAgain(str(error), random.uniform(longest / 2, longest)) from error  # noqa: S311  spreads load
         return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
     return {"notice": "sent", "id": notice.pk}
 

@@ -7,7 +7,7 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alerts, figures, follow_ups, recovery, retention, runs
+from workflows import alert_webhook, alerts, figures, follow_ups, recovery, retention, runs, stuck
 from workflows.result_backend import ResultBackend
 
 
@@ -40,6 +40,16 @@ def schedule_follow_ups() -> int:
 @shared_task(ignore_result=True, soft_time_limit=40, time_limit=45)
 def tell_operators() -> int:
     return alerts.tell_operators()
+
+
+@shared_task(ignore_result=True, soft_time_limit=40, time_limit=45)
+def post_alerts() -> int:
+    return alert_webhook.post_alerts()
+
+
+@shared_task(ignore_result=True)
+def look_for_stuck_runs() -> int:
+    return stuck.look_for_stuck_runs()
 
 
 # Often and for a moment: behind it in the queue waits what keeps the site going.

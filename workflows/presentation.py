@@ -7,21 +7,13 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from accounts.models import Notice, SignIn, Verdict
+from accounts.models import Notice
 from workflows import kinds
 from workflows.models import Attempt, Run, Step
 from workflows.notifying import notices_of
-from workflows.password_steps import Name as PasswordName
+from workflows.result_words import says_of_result
 from workflows.steps import Name
 
-NOTICES = {
-    "not_needed": "no mail needed",
-    "sent": "mail sent",
-    "sent_late": "mail sent when the mail server was back",
-    "handed_over": "the mail server is away, the mail will follow",
-    "refused": "the mail server refused the mail",
-    "given_up": "the mail could not be sent",
-}
 # What a notify_user that is done, but whose mail is not sent, is called instead of "succeeded".
 UNSENT = {"handed_over": "mail follows", "refused": "mail refused", "given_up": "mail not sent"}
 RUNS = {
@@ -35,11 +27,6 @@ RUNS = {
 }
 ALL_BUT_SKIPPED = "Every step is done, except what an operator skipped."
 MAIL_FOLLOWS = "The mail will be sent when the mail server is back."
-VERDICTS = {
-    Verdict.Decision.ALLOW: "looks fine",
-    Verdict.Decision.CHALLENGE: "unusual",
-    Verdict.Decision.DENY: "looks wrong",
-}
 # What is told of an error to those who do not run this site.
 AWAY: dict[str, str] = {
     Name.NOTIFY_USER: "The mail server did not answer; it will be tried again.",
@@ -189,45 +176,6 @@ def without_error(result: Any, *, staff: bool) -> Any:
     return {name: value for name, value in result.items() if name != "error"}
 
 
-def says_of_result(name: str, result: dict[str, Any]) -> str:
-    """One line of what a step returned; "" where it has returned nothing."""
-    if result.get("skipped"):
-        return "an operator had the run go on without it"
-    if not result:
-        return ""
-    match name:
-        case Name.CHECK_DEVICE:
-            status = _label(SignIn.DeviceStatus.choices, result.get("status"))
-            return f"{status} device: {_label(SignIn.DeviceReason.choices, result.get('reason'))}"
-        case Name.NOTIFY_USER:
-            return NOTICES.get(str(result.get("notice")), "")
-        case Name.SAVE_EVENT | PasswordName.RECORD:
-            return "written to the security log"
-        case Name.POST_TO_RISK_API:
-            return f"{verdict_in_words(result.get('decision'))}, score {result.get('score')}"
-        case PasswordName.END_OTHER_SESSIONS:
-            sessions = result.get("sessions")
-            return f"{sessions or 'no'} other session{'' if sessions == 1 else 's'} ended"
-        case Name.POST_PROCESS:
-            return _action_in_words(result)
-    return ""
-
-
-def _action_in_words(result: dict[str, Any]) -> str:
-    if "policy" in result:
-        return "there was no verdict to act on"
-    if "action" not in result:  # of a workflow that has no verdict
-        return ""
-    if result["action"] == Verdict.Action.NOTHING:
-        return "nothing needed to be done"
-    return _label(Verdict.Action.choices, result.get("action"))
-
-
-def verdict_in_words(decision: object) -> str:
-    """What the pages call allow, challenge and deny."""
-    return _label([(code.value, word) for code, word in VERDICTS.items()], decision)
-
-
 def duration_in_words(seconds: float) -> str:
     """ "340 ms", "1.2 s", "42 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 0.9995:
@@ -277,8 +225,3 @@ def _result_by_now(step: Step, run: Run) -> dict[str, Any]:
 def _notice_state_of(run: Run) -> Notice.State | None:
     notice: Notice | None = getattr(run.sign_in, "notice", None) if run.sign_in else notices_of(run).first()
     return Notice.State(notice.state) if notice else None
-
-
-def _label(choices: list[tuple[str, str]], code: object) -> str:
-    """What a code is called; a code of another version of this site stands for itself."""
-    return dict(choices).get(str(code), str(code))

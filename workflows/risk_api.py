@@ -6,7 +6,9 @@ import functools
 import json
 import time
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
@@ -27,12 +29,14 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 class RiskApiAway(Exception):
     """The service did not answer, or not with an assessment: it may do so later.
 
-    ``retry_after`` is what it asked for, in seconds.
+    ``retry_after`` is what it asked for, in seconds. ``is_fault``: the service is not well; it is where it says
+    that it does not know this site or this address (another 4xx), which may be its clock or a secret.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, is_fault: bool = True) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.is_fault = is_fault
 
 
 class RiskApiRefused(Exception):
@@ -54,6 +58,12 @@ class Assessment(BaseModel, strict=True):
     reasons: list[Reason] = Field(max_length=50)
 
 
+def host() -> str:
+    """Of the service, with its port where it has one: no user, no password."""
+    parts = urlsplit(settings.RISK_API_URL)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
 def assess(sign_in: SignIn, recent_failures: int, *, key: str) -> dict[str, Any]:
     """The service's assessment: id, score (0 to 100), level, decision, reasons.
 
@@ -68,7 +78,10 @@ def assess(sign_in: SignIn, recent_failures: int, *, key: str) -> dict[str, Any]
     if status in FINAL:
         raise RiskApiRefused(f"the risk service answered {status}: {_text(answer)}")
     if status not in (httpx.codes.OK, httpx.codes.CREATED):
-        raise RiskApiAway(f"the risk service answered {status}: {_text(answer)}", _retry_after(headers))
+        is_fault = not httpx.codes.is_client_error(status) or status == httpx.codes.TOO_MANY_REQUESTS
+        raise RiskApiAway(
+            f"the risk service answered {status}: {_text(answer)}", _retry_after(headers), is_fault=is_fault
+        )
     try:
         return Assessment.model_validate_json(answer).model_dump()
     except ValidationError as error:
@@ -139,9 +152,17 @@ def _text(answer: bytes) -> str:
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
-    """The seconds of a Retry-After header; its other form, a date, is rare from an API and not read."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    """What a Retry-After header asks for, in seconds: it says so, or gives a date (RFC 9110, 10.2.3)."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # A date in the form of the C library is without a zone, and means this one.
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max((date - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _first_fault(error: ValidationError) -> str:

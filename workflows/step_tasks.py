@@ -12,14 +12,17 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from accounts.backoff import pause
 from workflows import callbacks, ledger, runs
 from workflows.ledger import Result
 from workflows.models import CallbackCall
 
 Level = CallbackCall.Level
 
-# Seconds between attempts at a step that another worker holds, and while the database is away, at most.
+# Seconds until a step is looked at again that another worker holds, at most.
 LONGEST_TAKEN_DELAY = 300.0
+# Seconds between attempts while the database is away: doubled each time.
+FIRST_DATABASE_DELAY = 1.0
 LONGEST_DATABASE_DELAY = 60.0
 
 
@@ -43,13 +46,14 @@ class StepTask(Task[[str], Result]):
         except ledger.StepTaken as taken:
             # The other goes on with the run when it is done; where it was killed, its lease has to run out.
             left = (taken.until - timezone.now()).total_seconds()
-            raise self.retry(exc=taken, countdown=min(max(left, 1.0), LONGEST_TAKEN_DELAY)) from taken
+            countdown = min(max(left, 0.0), LONGEST_TAKEN_DELAY) + random.uniform(0.5, 1.0)  # noqa: S311  spreads load
+            raise self.retry(exc=taken, countdown=countdown) from taken
         except ledger.StepClosed as closed:
             runs.mark_interrupted(UUID(run_id))
             raise Ignore(str(closed)) from closed
         except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
-            longest = min(2.0 ** min(self.request.retries, 10), LONGEST_DATABASE_DELAY)
-            raise self.retry(exc=error, countdown=random.uniform(longest / 2, longest)) from error  # noqa: S311
+            countdown = pause(self.request.retries + 1, first=FIRST_DATABASE_DELAY, longest=LONGEST_DATABASE_DELAY)
+            raise self.retry(exc=error, countdown=countdown) from error
         except Exception as error:
             # Before Celery calls the error callbacks, which ask the ledger what happened.
             ledger.fail_step(UUID(run_id), self.step, f"{type(error).__name__}: {error}")

@@ -9,16 +9,19 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import devices, follow_ups, notices, security_log, verdicts
+from accounts.backoff import pause
 from accounts.models import SecurityEvent
-from workflows import ledger, notifying, risk_api, runs
-from workflows.ledger import Result, TryAgain
+from workflows import breakers, draining, ledger, notifying, risk_api, runs
+from workflows.ledger import NotYet, Result, TryAgain
 from workflows.models import Run, Step, task_id_of
 
 
@@ -30,10 +33,10 @@ class Name(StrEnum):
     POST_PROCESS = "post_process"
 
 
-# Seconds between posts to a risk service that is away: doubled each time, up to the longest.
+# Seconds between posts of a sign-in to a risk service that errs: doubled each time, up to the longest, which is also
+# the most that the service may ask for. Where it errs with all of them, the breaker keeps them off (breakers.py).
 FIRST_RISK_DELAY = 1.0
 LONGEST_RISK_DELAY = 300.0
-RISK_BUDGET = timedelta(hours=6)
 
 
 def check_device(run_id: UUID) -> Result:
@@ -56,7 +59,14 @@ def post_to_risk_api(run_id: UUID) -> Result:
 
     Raises TryAgain while the service is away, risk_api.RiskApiRefused or RiskApiAway where it is of no use.
     """
-    return ledger.outside(run_id, Name.POST_TO_RISK_API, _post_to_risk_api, lease=ledger.LEASE)
+    call = breakers.Call(risk_api.host())
+    return ledger.outside(
+        run_id,
+        Name.POST_TO_RISK_API,
+        partial(_post_to_risk_api, call),
+        without=partial(_begin_call, call),
+        lease=ledger.LEASE,
+    )
 
 
 def post_process(run_id: UUID) -> Result:
@@ -95,21 +105,53 @@ def _save_event(step: Step) -> Result:
     return {"event": event, "recent_failures": failures}
 
 
-def _post_to_risk_api(step: Step) -> Result:
-    if step.started_at and timezone.now() - step.started_at > RISK_BUDGET:
-        raise risk_api.RiskApiAway(f"the risk service gave no assessment within {RISK_BUDGET}: {step.error}")
+def _begin_call(call: breakers.Call, step: Step) -> None:
+    """Raises NotYet while the service is left alone, and RiskApiAway where it was away for too long."""
+    if _left_of_budget(step) < 0:
+        budget = timedelta(seconds=settings.RISK_API_BUDGET)
+        raise risk_api.RiskApiAway(f"the risk service gave no assessment within {budget}: {step.error}")
+    try:
+        call.begin()
+    except breakers.Open as left_alone:
+        delay = left_alone.delay + random.uniform(0, draining.seconds())  # noqa: S311  spreads load
+        raise NotYet(str(left_alone), _within_budget(step, delay)) from left_alone
+
+
+def _post_to_risk_api(call: breakers.Call, step: Step) -> Result:
     failures = ledger.result_of(step.run, Name.SAVE_EVENT)["recent_failures"]
     try:
-        return risk_api.assess(step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
+        assessment = risk_api.assess(step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
+    except risk_api.RiskApiRefused:
+        call.answered()
+        raise
+    except SoftTimeLimitExceeded:
+        call.failed("no answer within the time limit")
+        raise
     except risk_api.RiskApiAway as error:
-        raise TryAgain(str(error), _risk_delay(step.attempts, error.retry_after)) from error
+        if error.is_fault or call.is_probe:
+            call.failed(str(error), error.retry_after)
+        delay = _risk_delay(step.attempts, error.retry_after)
+        raise TryAgain(str(error), _within_budget(step, delay)) from error
+    call.answered()
+    return assessment
 
 
 def _risk_delay(attempts: int, retry_after: float | None) -> float:
-    """Seconds to wait: doubling with the attempts, half of it by chance so that runs do not return together."""
-    longest = min(FIRST_RISK_DELAY * 2.0 ** min(attempts - 1, 20), LONGEST_RISK_DELAY)
-    delay = longest / 2 + random.uniform(0, longest / 2)  # noqa: S311  spreads load, guards nothing
-    return max(delay, min(retry_after or 0.0, LONGEST_RISK_DELAY))
+    """Seconds to wait: what the service asked for, and then a while by chance, or where it asked for less, a pause."""
+    backoff = pause(attempts, first=FIRST_RISK_DELAY, longest=LONGEST_RISK_DELAY)
+    asked = min(retry_after or 0.0, LONGEST_RISK_DELAY)
+    return max(backoff, asked + random.uniform(0, min(backoff, asked)))  # noqa: S311  spreads load
+
+
+def _within_budget(step: Step, delay: float) -> float:
+    """Not beyond the moment at which the step is given up."""
+    return min(delay, max(_left_of_budget(step), 0.0) + 0.1)
+
+
+def _left_of_budget(step: Step) -> float:
+    """Seconds for which the service may still be asked."""
+    began = step.started_at or timezone.now()
+    return float(settings.RISK_API_BUDGET) - (timezone.now() - began).total_seconds()
 
 
 def _post_process(step: Step) -> Result:

@@ -196,8 +196,11 @@ def test_the_pauses_double_up_to_an_hour_and_after_a_day_it_is_given_up(notice: 
     times = attempts_until_given_up(handed_over(notice))
 
     minutes = [(after - before) / timedelta(minutes=1) for before, after in pairwise(times)]
-    assert minutes[:6] == [3, 6, 12, 24, 48, 60]
-    assert set(minutes[6:]) == {60}
+    # A quarter of each is left to chance, but for the first, which is also the claim of who sends.
+    longest = [3, 6, 12, 24, 48, 60]
+    assert all(0.75 * most <= pause <= most for pause, most in zip(minutes, longest, strict=False))
+    assert minutes[0] == 3
+    assert all(45 <= pause <= 60 for pause in minutes[6:])
     notice.refresh_from_db()
     assert (notice.state, notice.next_attempt_at) == (State.GIVEN_UP, None)
     assert "refused" in notice.last_error

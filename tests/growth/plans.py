@@ -38,6 +38,11 @@ class Statement:
         }
 
     @property
+    def indexes(self) -> set[str]:
+        """Those that were used."""
+        return {node["Index Name"] for node in self.nodes if "Index Name" in node}
+
+    @property
     def buffers(self) -> int:
         """Blocks of 8 kB that were looked at, each as often as it was."""
         return int(self.plan["Shared Hit Blocks"] + self.plan["Shared Read Blocks"])

@@ -15,7 +15,8 @@ from pytest_django import Settings
 from accounts import answers
 from accounts.models import Notice, SignIn
 from tests.growth.plans import Statement, assert_touched, explained
-from workflows import alerts, backlog, periodic, publishing, runs
+from tests.workflows.risk_service import risk_service
+from workflows import alerts, backlog, breakers, draining, periodic, publishing, risk_api, runs
 from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
 
@@ -121,6 +122,52 @@ def test_alerts_that_are_told(unfinished: list[Run], settings: Settings) -> None
         assert periodic.tell_operators() == 2
 
     assert_touched(statements, rows=10, buffers=100)
+
+
+def test_alerts_that_are_posted(unfinished: list[Run], settings: Settings) -> None:
+    """Of many thousands that never were, as there was no webhook."""
+    alerts.raise_alert(Alert.Kind.RUN_FAILED, "another", unfinished[0].pk)
+
+    with risk_service() as receiver, explained() as statements:
+        settings.OPERATOR_WEBHOOK_URL = receiver.url
+        settings.OPERATOR_WEBHOOK_SECRET = settings.RISK_API_SECRET
+        assert periodic.post_alerts() == 2
+
+    assert_touched(statements, rows=10, buffers=100)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_runs_that_take_too_long(settings: Settings) -> None:
+    """Of all runs those that have not ended are read, and each of their steps at most."""
+    settings.RUN_OBJECTIVE = -1.0
+
+    with explained() as statements:
+        assert periodic.look_for_stuck_runs() == UNFINISHED - 1
+
+    assert_little_was_touched(statements)
+    looks = [statement for statement in statements if "workflows_run" in statement.sql and "SELECT" in statement.sql]
+    assert looks
+    assert all("run_unfinished_by_recover_at" in statement.indexes for statement in looks)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_runs_that_take_too_long_while_a_breaker_is_open(settings: Settings) -> None:
+    settings.RUN_OBJECTIVE = -1.0
+    for _ in range(breakers.OPENS_AFTER):
+        breakers.Call(risk_api.host()).failed("no answer")
+
+    with explained() as statements:
+        assert periodic.look_for_stuck_runs() == UNFINISHED - 1
+
+    assert_little_was_touched(statements)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_runs_that_wait_for_a_service_are_counted() -> None:
+    with explained() as statements:
+        assert draining.seconds() == draining.LEAST
+
+    assert_little_was_touched(statements)
 
 
 def test_failed_runs_that_are_gone_on_with(unfinished: list[Run]) -> None:

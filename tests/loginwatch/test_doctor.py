@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from loginwatch import health
 from tests.workflows.risk_service import risk_service
+from workflows.breakers import OPENS_AFTER, Call
 
 
 def doctor(*parts: str) -> int:
@@ -58,6 +59,20 @@ def test_a_risk_service_that_errs_is_a_fault(settings: Settings, capsys: pytest.
         assert doctor("risk service") == 1
 
     assert "answers 501" in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_an_open_breaker_is_a_fault_that_mends_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("breakers") == 0
+    for _ in range(OPENS_AFTER):
+        Call("risk.example.com:8001").failed("no answer")
+
+    assert doctor("breakers") == 1
+
+    said = capsys.readouterr().out
+    assert "risk.example.com:8001 is left alone since 20" in said
+    assert "it is asked again at" in said
+    assert "go on by themselves" in said
 
 
 def test_a_part_that_there_is_not_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:

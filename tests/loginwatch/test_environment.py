@@ -76,6 +76,10 @@ def test_every_wrong_value_is_told_in_a_line_and_nothing_starts(command: tuple[s
         ("RISK_API_TIMEOUT", "soon"),
         ("RISK_API_TIMEOUT", "nan"),
         ("RISK_API_TIMEOUT", "60"),
+        ("RISK_API_RATE", "5/m"),
+        ("RISK_API_BUDGET", "0"),
+        ("RUN_OBJECTIVE", "soon"),
+        ("OPERATOR_WEBHOOK_URL", "http://hooks.example.com/a-token"),
         ("TRUSTED_PROXY_COUNT", "-1"),
         ("GEOIP_DATABASE", "/nowhere/GeoLite2-City.mmdb"),
         ("LOGINWATCH_ENFORCE", "sometimes"),
@@ -131,6 +135,74 @@ def test_an_empty_value_is_one_that_is_not_set() -> None:
 
     assert environment.whole("PORT", default=8000, least=1, most=65535) == 8000
     environment.refuse_faults()
+
+
+def test_a_rate_may_be_of_a_second_a_minute_or_an_hour() -> None:
+    environment = Environment({"A": "250/s", "B": "600/m", "C": "360/h"})
+
+    assert [environment.rate(name, 1.0) for name in "ABCD"] == [250, 10, 0.1, 1]
+    environment.refuse_faults()
+
+
+@pytest.mark.parametrize(
+    "value", ["fast", "100", "0/s", "-1/s", "1.5/s", "5/m", "100/d", "1000000/s", "100/s\n", "\u0661/s"]
+)
+def test_what_is_no_rate_or_one_too_low_is_refused(value: str) -> None:
+    """A post that is held back for long would be taken for lost."""
+    environment = Environment({"RISK_API_RATE": value})
+    environment.rate("RISK_API_RATE", 1.0)
+
+    with pytest.raises(SystemExit, match="RISK_API_RATE must be a rate like 100/s"):
+        environment.refuse_faults()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.com/a-token?of=them",
+        "https://[2001:db8::1]:8443/",
+        "http://127.0.0.1:9000/hook",
+        "http://localhost/hook",
+    ],
+)
+def test_a_webhook_is_an_https_address_or_on_this_machine(url: str) -> None:
+    environment = Environment({"OPERATOR_WEBHOOK_URL": url})
+
+    assert environment.webhook_url("OPERATOR_WEBHOOK_URL") == url
+    environment.refuse_faults()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com/",
+        "http://127.0.0.1.example.com/",
+        "ftp://127.0.0.1/",
+        "https://",
+        "hooks.example.com",
+        "https://hooks.example.com:port/",
+        "https://hooks.example.com/a b",
+        "https://hooks.example.com/\r\nHost: x",
+        "https://[::1/",
+    ],
+)
+def test_another_address_for_the_webhook_is_refused(url: str) -> None:
+    environment = Environment({"OPERATOR_WEBHOOK_URL": url})
+    assert environment.webhook_url("OPERATOR_WEBHOOK_URL") == ""
+
+    with pytest.raises(SystemExit) as refused:
+        environment.refuse_faults()
+    assert str(refused.value).startswith("loginwatch: OPERATOR_WEBHOOK_URL must be an https:// address")
+    assert url not in str(refused.value).partition("alone")[2]
+
+
+def test_a_webhook_needs_its_secret() -> None:
+    ended = started(
+        sys.executable, "manage.py", "check", **{**GOOD, "OPERATOR_WEBHOOK_URL": "https://hooks.example.com/"}
+    )
+
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("loginwatch: OPERATOR_WEBHOOK_SECRET is not set: set it to whsec_")
 
 
 def test_the_master_of_a_sentinel_stands_in_the_brokers_url() -> None:

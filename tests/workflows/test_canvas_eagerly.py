@@ -85,7 +85,7 @@ def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskSer
 
 
 def test_a_step_that_reached_its_time_limit_is_tried_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(step: Step) -> dict[str, object]:
+    def slow(*args: object) -> dict[str, object]:
         raise SoftTimeLimitExceeded
 
     monkeypatch.setattr(steps, "_post_to_risk_api", slow)

@@ -15,16 +15,15 @@ from workflows.presentation import (
     ERROR_LENGTH,
     FAILED,
     RUNS,
-    VERDICTS,
     ShownStep,
     attempt_error_for,
     duration_in_words,
     error_for,
     healed,
-    says_of_result,
     show_run,
     show_step,
 )
+from workflows.result_words import VERDICTS, says_of_result
 from workflows.steps import Name
 
 NOW = timezone.now()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.core import mail
 from django.db import OperationalError
@@ -244,12 +245,44 @@ def test_a_risk_service_says_how_long_to_stay_away(run: Run, risk: RiskService) 
     with pytest.raises(TryAgain) as again:
         ask(run)
 
-    assert again.value.delay == 120
+    assert 120 <= again.value.delay <= 121
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("Sun, 01 Mar 2026 22:07:00 GMT", 120),
+        ("Sunday, 01-Mar-26 22:07:00 GMT", 120),
+        ("Sun Mar  1 22:07:00 2026", 120),
+        ("Sun, 01 Mar 2026 23:07:00 +0100", 120),
+        ("Sun, 01 Mar 2026 21:00:00 GMT", 0),
+        (" 7 ", 7),
+        ("86400", 86_400),
+        ("9" * 400, 999_999_999),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    import httpx
+
+    with time_machine.travel(datetime(2026, 3, 1, 22, 5, tzinfo=UTC), tick=False):
+        assert risk_api._retry_after(httpx.Headers({"Retry-After": value})) == seconds
+
+
+def test_the_pauses_between_posts_of_a_sign_in_double_up_to_a_limit_with_a_half_by_chance() -> None:
+    for attempt, most in enumerate([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300], start=1):
+        delays = {steps._risk_delay(attempt, None) for _ in range(20)}
+        assert most / 2 <= min(delays) < max(delays) <= most
+    asked = {steps._risk_delay(3, 10_000) for _ in range(20)}
+    assert steps.LONGEST_RISK_DELAY <= min(asked) < max(asked) <= steps.LONGEST_RISK_DELAY + 4
 
 
 def test_after_its_budget_the_risk_service_is_not_asked_again(run: Run, risk: RiskService) -> None:
     risk.answer = Answer(status=500, body=b"")
-    run.steps.update(started_at=timezone.now() - steps.RISK_BUDGET - timedelta(seconds=1))
+    run.steps.update(started_at=timezone.now() - timedelta(hours=6, seconds=1))
 
     with pytest.raises(risk_api.RiskApiAway, match="within 6:00:00"):
         ask(run)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0006_steering'),
+        ('workflows', '0008_breakers_and_webhook'),
     ]
 
     operations = [

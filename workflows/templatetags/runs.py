@@ -7,7 +7,8 @@ from django.template import Context
 
 from accounts.models import Verdict
 from workflows.models import Run
-from workflows.presentation import ShownRun, show_run, verdict_in_words
+from workflows.presentation import ShownRun, show_run
+from workflows.result_words import verdict_in_words
 
 register = template.Library()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from workflows import breakers
 from workflows.recovery import recover_runs
 from workflows.runs import reopen_failed_runs
 
@@ -27,4 +28,6 @@ class Command(BaseCommand):
         if options["failed"]:
             reopen_failed_runs()
         count = recover_runs(everything=options["all"], seconds=math.inf)
+        for breaker in breakers.open_breakers():
+            self.stdout.write(f"{breakers.described(breaker)}: what waits for it goes on by itself.")
         self.stdout.write(f"{count} run{'' if count == 1 else 's'} published again.")

@@ -1,0 +1,112 @@
+"""Alerts as an event for another program, which is told of many at a time, as the operators are by mail.
+
+It is posted as Standard Webhooks has it (https://www.standardwebhooks.com/): JSON, with an id, a time and a signature.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from accounts.database import insist
+from workflows import alerts
+from workflows.models import Alert
+
+logger = logging.getLogger(__name__)
+
+CLAIM = "workflows.alert_webhook.claim"
+# What is older is no news, and without a webhook there is all the more of it.
+POST_WITHIN = timedelta(days=1)
+# Seconds: for the connection, and for each silence.
+TIMEOUT = 5.0
+
+
+class NotTaken(Exception):
+    """The receiver did not answer, or not with a 2xx."""
+
+
+def post_alerts() -> int:
+    """Post one event of all alerts that were not posted yet; returns how many it tells of.
+
+    That is 0 where there is no webhook, within the pause after another post, and where it was not taken: the next call
+    tries again. Mails are another matter (alerts.tell_operators): neither waits for the other.
+    """
+    unposted = Alert.objects.filter(posted_at=None, created_at__gte=timezone.now() - POST_WITHIN)
+    claimed = alerts.claim(unposted.order_by("created_at", "pk"), CLAIM) if settings.OPERATOR_WEBHOOK_URL else []
+    if not claimed:
+        return 0
+    try:
+        _post(event_id(claimed), json.dumps(_event(claimed)))
+    except (httpx.HTTPError, httpx.InvalidURL, NotTaken) as error:
+        reason = str(error) if isinstance(error, NotTaken) else type(error).__name__
+        logger.error(
+            "%d alerts could not be posted to %s, and will be later: %s",
+            len(claimed),
+            urlsplit(settings.OPERATOR_WEBHOOK_URL).hostname,  # its path may be a secret
+            reason,
+        )
+        return 0
+    insist(partial(_mark_posted, claimed))
+    return len(claimed)
+
+
+def event_id(claimed: list[Alert]) -> str:
+    """The same for the same alerts, by which a receiver knows a repetition."""
+    newest = claimed[-1]
+    return f"alerts_{newest.pk}_{len(claimed)}_{newest.created_at:%Y%m%d%H%M%S%f}"
+
+
+def _event(claimed: list[Alert]) -> dict[str, Any]:
+    """``data``: how many there are of each kind, and the newest of them."""
+    newest = Alert.objects.filter(pk__in=[alert.pk for alert in claimed[-alerts.MOST_SHOWN :]])
+    return {
+        "type": "alerts.raised",
+        "timestamp": claimed[-1].created_at.isoformat(),
+        "data": {
+            "site": settings.SITE_URL,
+            "counts": dict(Counter(alert.kind for alert in claimed)),
+            "alerts": [_described(alert) for alert in newest.select_related("run").order_by("-pk")],
+            "alerts_url": settings.SITE_URL + reverse("admin:workflows_alert_changelist"),
+        },
+    }
+
+
+def _described(alert: Alert) -> dict[str, Any]:
+    return {
+        "kind": alert.kind,
+        "created_at": alert.created_at.isoformat(),
+        "text": alerts.headline(alert.text),
+        "url": alerts.url_of(alert),
+    }
+
+
+def _post(message_id: str, body: str) -> None:
+    """Raises httpx.HTTPError, httpx.InvalidURL or NotTaken. What the receiver says beside its status is not read."""
+    now = datetime.now(UTC)
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(settings.OPERATOR_WEBHOOK_SECRET).sign(message_id, now, body),
+    }
+    with (
+        httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+        client.stream("POST", settings.OPERATOR_WEBHOOK_URL, content=body.encode(), headers=headers) as response,
+    ):
+        if not response.is_success:
+            raise NotTaken(f"it answered {response.status_code}")
+
+
+def _mark_posted(claimed: list[Alert]) -> None:
+    Alert.objects.filter(pk__in=[alert.pk for alert in claimed]).update(posted_at=timezone.now())
