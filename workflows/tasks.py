@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from celery import shared_task
 
-from celery import Task, shared_task
-
-from workflows import callbacks, steps
+from workflows import steps
 from workflows.ledger import Result
-from workflows.models import CallbackCall
-from workflows.step_tasks import StepTask
+from workflows.step_tasks import ErrorCallback, Level, StepTask
 
 
 @shared_task(bind=True, base=StepTask, title="check the device")
@@ -39,15 +35,16 @@ def post_process(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.post_process, run_id)
 
 
-@shared_task(bind=True, ignore_result=True)
-def on_notice_error(self: Task[Any, Any], run_id: str) -> None:
+@shared_task(bind=True, base=ErrorCallback, level=Level.MEMBER)
+def on_notice_error(self: ErrorCallback, run_id: str) -> None:
     """The error callback of the group's member: the notice will not go out by itself."""
-    if callbacks.note_call(UUID(run_id), CallbackCall.Level.MEMBER, [notify_user.step]):
-        steps.give_up_notice(UUID(run_id))
+    self.note(run_id, [notify_user.step], steps.give_up_notice)
 
 
-@shared_task(bind=True, ignore_result=True)
-def on_risk_error(self: Task[Any, Any], run_id: str) -> None:
-    """The error callback of the task: there will be no verdict, unless a person has the run go on."""
-    if callbacks.note_call(UUID(run_id), CallbackCall.Level.TASK, [post_to_risk_api.step]):
-        steps.do_without_verdict(UUID(run_id))
+@shared_task(bind=True, base=ErrorCallback, level=Level.TASK)
+def on_risk_error(self: ErrorCallback, run_id: str) -> None:
+    """The error callback of the task: there will be no verdict, unless a person has the run go on.
+
+    Celery calls it for the group before the task, too, whose failure says nothing of the risk service.
+    """
+    self.note(run_id, [post_to_risk_api.step], steps.do_without_verdict)

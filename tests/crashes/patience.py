@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from accounts import notices
-from workflows import chords, recovery, runs, steps, tasks
+from workflows import chords, recovery, runs, step_tasks, steps
 
 # Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
 LEASE = timedelta(seconds=5)
@@ -21,7 +21,7 @@ PATIENCE: list[tuple[object, str, object]] = [
     (runs, "UNPUBLISHED", timedelta(seconds=2)),
     (runs, "STALLED", timedelta(seconds=3)),
     (recovery, "SLACK", timedelta(seconds=0.5)),
-    (tasks, "LONGEST_TAKEN_DELAY", 1.0),
+    (step_tasks, "LONGEST_TAKEN_DELAY", 1.0),
     (notices, "FIRST_DELAY", FIRST_DELAY),
     (chords, "CLAIM", timedelta(seconds=2)),
     # Longer than in the product: a sign-in that is to die after it has published must have published.
