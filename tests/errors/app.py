@@ -24,8 +24,10 @@ app.conf.task_annotations = {
 def give_up_soon(**kwargs: Any) -> None:
     from django.conf import settings
 
+    from tests.errors.pause import recover_after_all_calls
     from workflows import ledger, steps  # they know models, as those of tests/crashes/app.py do
 
+    recover_after_all_calls()
     ledger.HINDERED_DELAY = 0.5
     ledger.MOST_ATTEMPTS = 3
     steps.LEASE = timedelta(seconds=9)
