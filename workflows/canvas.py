@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain as concatenate
 from itertools import zip_longest
 from typing import Any, cast
 
 from celery import Signature, Task, chain, chord, current_app, group
+from celery.utils.functional import maybe_list
 
 from workflows import kinds, tasks
 from workflows.kinds import Kind, PlannedStep
 from workflows.models import task_id_of
-from workflows.step_tasks import StepTask, on_chain_error, on_group_error
+from workflows.step_tasks import ErrorCallback, StepTask, on_chain_error, on_group_error
 
 Stages = list[list[Signature[Any]]]
+Errbacks = list[Signature[Any]]
 
 
 def sign_in_canvas(run_id: str) -> Signature[Any]:
@@ -57,8 +59,43 @@ def register(name: str, title: str, canvas: Callable[[str], Signature[Any]]) -> 
 
 def plan_of(canvas: Callable[[str], Signature[Any]]) -> tuple[PlannedStep, ...]:
     """The steps of a canvas, those of earlier stages first."""
-    stages = enumerate(_stages_of(canvas("run")))
-    return tuple(_planned(signature, stage) for stage, signatures in stages for signature in signatures)
+    workflow = canvas("run")
+    stages = enumerate(_stages_of(workflow))
+    return tuple(
+        _planned(signature, stage, frozenset(error_callbacks(workflow, name_of(signature))))
+        for stage, signatures in stages
+        for signature in signatures
+    )
+
+
+def error_callbacks(workflow: Signature[Any], step: str) -> dict[str, Signature[Any]]:
+    """By its level, what Celery calls where the step of this name fails and what notes that it was called.
+
+    For a member of a group these are also the callbacks of the task behind the group.
+    """
+    errbacks = dict(_errbacks(workflow, []))[step]
+    tasks = [(current_app.tasks[str(errback.task)], errback) for errback in errbacks]
+    return {task.level: errback for task, errback in tasks if isinstance(task, ErrorCallback)}
+
+
+def _errbacks(signature: Signature[Any], around: Errbacks) -> Iterator[tuple[str, Errbacks]]:
+    """The error callbacks of each step, with those ``around`` the signature; a group gives its own to its members."""
+    own = [*around, *map(Signature.from_dict, maybe_list(signature.options.get("link_error")) or [])]
+    if isinstance(signature, chord):
+        behind = list(_errbacks(signature.body, own))
+        for member in signature.tasks:
+            yield from ((step, [*errbacks, *behind[0][1]]) for step, errbacks in _errbacks(member, own))
+        yield from behind
+    elif hasattr(signature, "tasks"):
+        for task in signature.tasks:
+            yield from _errbacks(task, own)
+    else:
+        yield name_of(signature), own
+
+
+def name_of(signature: Signature[Any]) -> str:
+    """Of its step."""
+    return str(signature.task).rpartition(".")[2]
 
 
 def _stages_of(signature: Signature[Any]) -> Stages:
@@ -77,10 +114,10 @@ def _at_once(signatures: list[Signature[Any]]) -> Stages:
     return [list(concatenate.from_iterable(stage)) for stage in stages]
 
 
-def _planned(signature: Signature[Any], stage: int) -> PlannedStep:
+def _planned(signature: Signature[Any], stage: int, error_levels: frozenset[str]) -> PlannedStep:
     task = cast(StepTask, current_app.tasks[str(signature.task)])
     queue = current_app.amqp.router.route({}, task.name)["queue"].name
-    return PlannedStep(task.name.rpartition(".")[2], task.title, stage, queue, task.skippable)
+    return PlannedStep(name_of(signature), task.title, stage, queue, task.skippable, error_levels)
 
 
 SIGN_IN = register("sign_in", "sign-in", sign_in_canvas)

@@ -10,13 +10,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step as the canvas has it. ``stage`` counts from 0; steps of one stage run at the same time."""
+    """A step as the canvas has it. ``stage`` counts from 0; steps of one stage run at the same time.
+
+    ``error_levels``: of the error callbacks that Celery calls where it fails, those that note it (callbacks.py).
+    """
 
     name: str
     title: str
     stage: int
     queue: str
     skippable: bool
+    error_levels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,14 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts import sql
 from accounts.backoff import pause
 from accounts.database import insist
 from accounts.models import SignIn, User
-from workflows import points, runs
+from workflows import attempts, points, runs
 from workflows.models import Attempt, Run, Step
 
 logger = logging.getLogger(__name__)
@@ -36,18 +35,19 @@ Result: TypeAlias = dict[str, Any]
 
 # Longer than the hard time limit of the tasks that talk to the outside (tasks.py): who acts still holds its lease.
 LEASE = timedelta(seconds=35)
+# What keeps a step from being done now, and may not the next time.
+HINDRANCES = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
 # Seconds between attempts at a step that reached its soft time limit, or that the database hindered: doubled each
 # time, up to the longest.
 FIRST_HINDERED_DELAY = 2.0
 LONGEST_HINDERED_DELAY = 20.0
-# How often a step whose effects are all in the database is attempted.
+# How often a step whose effects are all in the database is attempted, until it is given up or a person begins it anew.
 MOST_ATTEMPTS = 30
 # How often the process of a step that talks to the outside may be killed before the step is taken for the cause.
 MOST_CUT_OFF = 5
 # How often a run is published again without getting on by a step before it is taken for impossible; of a step in the
 # database, which leaves no trace where its process is killed, this is all that is counted.
 MOST_STALLS = 10
-KILLED = "its process was killed"
 
 
 class StepTaken(Exception):
@@ -97,14 +97,13 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
             result = act(step)
             _complete(step, result)
             points.reached(run_id, name, "before commit")
-    except (SoftTimeLimitExceeded, OperationalError) as hindrance:
+    except HINDRANCES as hindrance:
         if step is None:
             raise
-        if step.attempts >= MOST_ATTEMPTS:
-            raise GaveUp(f"it was hindered {step.attempts} times, at last by: {_text_of(hindrance)}") from hindrance
-        later = TryAgain(_text_of(hindrance), _hindered_delay(step))
-        _note_retry(step, later)  # raises the database's error where it is away
-        raise later from hindrance
+        hindered = attempts.put_off_since(step) + 1  # raises the database's error where it is away
+        if hindered >= MOST_ATTEMPTS:
+            raise GaveUp(f"it was hindered {hindered} times, at last by: {_text_of(hindrance)}") from hindrance
+        raise _put_off(step, hindrance) from hindrance
     points.reached(run_id, name, "committed")
     return result
 
@@ -145,7 +144,6 @@ def outside(
     if not_yet:
         raise not_yet
     if result is None:
-        points.reached(run_id, name, "claimed")
         result = _act_outside(step, act)
         points.reached(run_id, name, "called")
         _write_down(step, result, note)
@@ -155,14 +153,20 @@ def outside(
 
 def _act_outside(step: Step, act: Callable[[Step], Result]) -> Result:
     try:
+        points.reached(step.run_id, step.name, "claimed")
         return act(step)
     except TryAgain as again:
         _note_retry(step, again)
         raise
-    except SoftTimeLimitExceeded as limit:
-        later = TryAgain(_text_of(limit), _hindered_delay(step))
-        _note_retry(step, later)
-        raise later from limit
+    except HINDRANCES as hindrance:
+        raise _put_off(step, hindrance) from hindrance
+
+
+def _put_off(step: Step, hindrance: BaseException) -> TryAgain:
+    """Raises the database's error where it is away: then nothing can be noted."""
+    later = TryAgain(_text_of(hindrance), _hindered_delay(step))
+    _note_retry(step, later)
+    return later
 
 
 def _write_down(step: Step, result: Result, note: Callable[[Step, Result], None]) -> None:
@@ -179,29 +183,36 @@ def _write_down(step: Step, result: Result, note: Callable[[Step, Result], None]
 
 
 def fail_step(run_id: UUID, name: str, error: str) -> None:
-    """The step failed for good, and its run with it. A step that is done stays done."""
+    """An attempt at the step failed for good, and its run with it. A step that is done stays done."""
     with transaction.atomic():
-        found = Step.objects.select_for_update().filter(run=run_id, name=name, state__in=Step.OPEN)
-        for step in found:
+        for step in Step.objects.select_for_update().filter(run=run_id, name=name, state__in=Step.OPEN):
             if step.state != State.RUNNING:  # of an attempt within a transaction nothing was left
                 step.attempts += 1
                 step.attempted_at = timezone.now()
                 step.started_at = step.started_at or step.attempted_at
-            _note_attempt(step, Attempt.Outcome.FAILED, error)
-            step.state, step.error, step.finished_at, step.leased_until = (
-                State.FAILED,
-                _storable(error),
-                timezone.now(),
-                None,
-            )
-            step.save()
-            runs.fail_run(run_id)
+            attempts.note_attempt(step, Attempt.Outcome.FAILED, error)
+            _fail(step, error)
+
+
+def give_up_step(run_id: UUID, name: str, error: str) -> None:
+    """Nobody attempts the step any more, and its run has failed. No attempt at it has just ended."""
+    with transaction.atomic():
+        for step in Step.objects.select_for_update().filter(run=run_id, name=name, state__in=Step.OPEN):
+            _fail(step, error)
+
+
+def _fail(step: Step, error: str) -> None:
+    """The step's row is locked."""
+    step.state, step.error, step.finished_at = State.FAILED, attempts.storable(error), timezone.now()
+    step.leased_until = None
+    step.save()
+    runs.fail_run(step.run_id)
 
 
 def skip_step(step: Step) -> None:
     """Have the step count as done, without effect. Its row is locked, and nobody is at it, whose result were lost."""
     if step.state == State.RUNNING:
-        _note_attempt(step, Attempt.Outcome.KILLED, KILLED)
+        attempts.note_attempt(step, Attempt.Outcome.KILLED, attempts.KILLED)
     skippable = Step.objects.filter(pk=step.pk, state__in=(*Step.OPEN, State.FAILED))
     skippable.update(state=State.SKIPPED, result={"skipped": True}, finished_at=timezone.now(), leased_until=None)
 
@@ -223,39 +234,14 @@ def may_go_on(run_ids: Collection[UUID]) -> list[Run]:
     An attempt that still counts as running was killed, and is over: too many, and its step has failed. A run that was
     published again and again and got nowhere would not get anywhere the next time.
     """
-    _end_killed_attempts(run_ids)
+    attempts.end_killed(run_ids)
     open_steps = Step.objects.filter(run__in=run_ids, state__in=Step.OPEN)
     for step in list(open_steps.filter(cut_off__gte=MOST_CUT_OFF)):
-        fail_step(step.run_id, step.name, f"its process was killed {MOST_CUT_OFF} times")
+        give_up_step(step.run_id, step.name, f"its process was killed {MOST_CUT_OFF} times")
     stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
     for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
-        fail_step(step.run_id, step.name, f"it was published {MOST_STALLS} times, and did not get on")
+        give_up_step(step.run_id, step.name, f"it was published {MOST_STALLS} times, and did not get on")
     return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).only("pk", "kind"))
-
-
-@transaction.atomic
-def _end_killed_attempts(run_ids: Collection[UUID]) -> None:
-    free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
-    killed = Step.objects.filter(free, run__in=run_ids, state=State.RUNNING)
-    for step in killed.select_for_update():
-        _note_attempt(step, Attempt.Outcome.KILLED, KILLED)
-    killed.update(state=State.WAITING, leased_until=None, cut_off=F("cut_off") + 1)
-
-
-def _note_attempt(step: Step, outcome: Attempt.Outcome, error: str, next_at: datetime | None = None) -> None:
-    """The attempt that the step is at has ended without doing it."""
-    now = timezone.now()
-    Attempt.objects.update_or_create(
-        step=step,
-        number=step.attempts,
-        defaults={
-            "outcome": outcome,
-            "began_at": step.attempted_at or now,
-            "ended_at": now,
-            "next_at": next_at,
-            "error": _storable(error),
-        },
-    )
 
 
 def result_of(run: Run, name: str) -> Result:
@@ -290,6 +276,8 @@ def _lock(run_id: UUID, name: str) -> Step:
     now = timezone.now()
     if step.leased_until and step.leased_until > now:
         raise StepTaken(step.leased_until)
+    if step.state == State.RUNNING:  # whoever was at it is no more
+        attempts.note_killed(step)
     step.attempts += 1
     step.attempted_at = now
     step.started_at = step.started_at or now
@@ -364,10 +352,10 @@ def _note_retry(step: Step, again: TryAgain) -> None:
             attempts=step.attempts,
             started_at=step.started_at,
             attempted_at=step.attempted_at,
-            error=_storable(again.reason),
+            error=attempts.storable(again.reason),
             leased_until=retry_at,
         ):
-            _note_attempt(step, Attempt.Outcome.PUT_OFF, again.reason, retry_at)
+            attempts.note_attempt(step, Attempt.Outcome.PUT_OFF, again.reason, retry_at)
             runs.mark_retrying(step.run_id, retry_at)
     logger.info("%s is tried again in %.0f s: %s", step, again.delay, again.reason)
     points.reached(step.run_id, step.name, "retry noted")
@@ -377,18 +365,13 @@ def _note_wait(step: Step, later: NotYet) -> None:
     """It waits as if it were to be tried again, but no attempt was made. Its row is locked."""
     retry_at = timezone.now() + timedelta(seconds=later.delay)
     Step.objects.filter(pk=step.pk).update(
-        state=State.RETRYING, started_at=step.started_at, error=_storable(later.reason), leased_until=retry_at
+        state=State.RETRYING, started_at=step.started_at, error=attempts.storable(later.reason), leased_until=retry_at
     )
     runs.mark_retrying(step.run_id, retry_at)
 
 
 def _hindered_delay(step: Step) -> float:
     return pause(step.attempts, first=FIRST_HINDERED_DELAY, longest=LONGEST_HINDERED_DELAY)
-
-
-def _storable(text: str) -> str:
-    """An error's text may come from anywhere: databases refuse NUL characters and lone surrogates."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _text_of(hindrance: BaseException) -> str:

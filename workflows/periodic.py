@@ -7,13 +7,16 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alert_webhook, alerts, figures, follow_ups, recovery, retention, runs, stuck
+from workflows import alert_webhook, alerts, figures, follow_ups, missed_calls, recovery, retention, runs, stuck
 from workflows.result_backend import ResultBackend
 
 
 @shared_task(ignore_result=True)
 def recover() -> int:
-    return recovery.recover_runs()
+    """Have runs go on that stand still, and have what runs that failed were to do done."""
+    recovered = recovery.recover_runs()
+    missed_calls.make_up_missed_calls()
+    return recovered
 
 
 @shared_task(ignore_result=True)

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from celery import current_app
+from celery import Signature, current_app
 from django.conf import settings
 from django.db import transaction
 from kombu import Connection
@@ -72,6 +73,22 @@ def publish_all(unpublished: Iterable[Run]) -> list[UUID]:
                 runs.mark_published(run.pk, result.as_tuple())
     except (OperationalError, ConnectionLimitExceeded) as error:
         logger.warning("the broker does not take runs, which are left to recovery: %s", error)
+    return taken
+
+
+def publish_error_callbacks(errbacks: Iterable[tuple[Signature[Any], str]]) -> int:
+    """Call error callbacks as Celery does, each for the task of this id, until the broker does not take one.
+
+    Returns how many it took.
+    """
+    taken = 0
+    try:
+        with _connection() as connection:
+            for errback, task_id in errbacks:
+                errback.apply_async(connection=connection, retry_policy=ONCE, add_to_parent=False, parent_id=task_id)
+                taken += 1
+    except (OperationalError, ConnectionLimitExceeded) as error:
+        logger.warning("the broker does not take error callbacks, which are called later: %s", error)
     return taken
 
 

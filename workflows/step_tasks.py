@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -29,6 +28,7 @@ LONGEST_DATABASE_DELAY = 60.0
 class StepTask(Task[[str], Result]):
     """A task that attempts one step of a run, and says in Celery's words what the ledger says in its own."""
 
+    Request = "workflows.requests:StepRequest"
     max_retries = None
     # What pages call the step, and whether a run may go on without it.
     title = ""
@@ -60,14 +60,28 @@ class StepTask(Task[[str], Result]):
             raise
 
 
-# Error callbacks. Bound, because Celery publishes those; others it would call within the task that failed.
-@shared_task(bind=True, ignore_result=True)
-def on_group_error(self: Task[Any, Any], run_id: str, *names: str) -> None:
+class ErrorCallback(Task[..., None]):
+    """A task that Celery publishes when a step has failed, or was killed, and that notes for which and at which level.
+
+    To be bound, because Celery publishes those; others it would call within the task that failed.
+    """
+
+    ignore_result = True
+    level = Level.CHAIN
+
+    def note(self, run_id: str, among: Collection[str] = (), then: Callable[[UUID], None] | None = None) -> None:
+        """``then`` is done where a step ``among`` these, or of all, has failed for good."""
+        told = (self.request.parent_id or "").rpartition(".")[2]
+        callbacks.note_call(UUID(run_id), self.level, among, told=told, then=then)
+
+
+@shared_task(bind=True, base=ErrorCallback, level=Level.GROUP)
+def on_group_error(self: ErrorCallback, run_id: str, *names: str) -> None:
     """One of the members of these names failed, or was killed."""
-    callbacks.note_call(UUID(run_id), Level.GROUP, names)
+    self.note(run_id, names)
 
 
-@shared_task(bind=True, ignore_result=True)
-def on_chain_error(self: Task[Any, Any], run_id: str) -> None:
+@shared_task(bind=True, base=ErrorCallback, level=Level.CHAIN)
+def on_chain_error(self: ErrorCallback, run_id: str) -> None:
     """Any of the chain's steps failed, or was killed."""
-    callbacks.note_call(UUID(run_id), Level.CHAIN)
+    self.note(run_id)

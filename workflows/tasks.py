@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from functools import partial
 
-from celery import Task, shared_task
+from celery import shared_task
 
-from workflows import callbacks, notifying, steps
+from workflows import notifying, steps
 from workflows.ledger import Result
-from workflows.models import CallbackCall
-from workflows.step_tasks import StepTask
+from workflows.step_tasks import ErrorCallback, Level, StepTask
 
 
 @shared_task(bind=True, base=StepTask, title="check the device")
@@ -19,7 +17,8 @@ def check_device(self: StepTask, run_id: str) -> Result:
 
 
 # The two that talk to the outside: their time is the other side's, up to EMAIL_TIMEOUT and RISK_API_TIMEOUT a reply.
-@shared_task(bind=True, base=StepTask, title="notify the user", skippable=True, soft_time_limit=25, time_limit=30)
+# A mail server that is silent when the time is up is then asked to part, which takes another EMAIL_TIMEOUT.
+@shared_task(bind=True, base=StepTask, title="notify the user", skippable=True, soft_time_limit=18, time_limit=30)
 def notify_user(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.notify_user, run_id)
 
@@ -39,15 +38,16 @@ def post_process(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.post_process, run_id)
 
 
-@shared_task(bind=True, ignore_result=True)
-def on_notice_error(self: Task[Any, Any], run_id: str) -> None:
+@shared_task(bind=True, base=ErrorCallback, level=Level.MEMBER)
+def on_notice_error(self: ErrorCallback, run_id: str) -> None:
     """The error callback of a group's member, in each workflow that has a notice: it will not go out by itself."""
-    if callbacks.note_call(UUID(run_id), CallbackCall.Level.MEMBER, [notify_user.step]):
-        notifying.give_up_after_failure(UUID(run_id), notify_user.step)
+    self.note(run_id, [notify_user.step], partial(notifying.give_up_after_failure, name=notify_user.step))
 
 
-@shared_task(bind=True, ignore_result=True)
-def on_risk_error(self: Task[Any, Any], run_id: str) -> None:
-    """The error callback of the task: there will be no verdict, unless a person has the run go on."""
-    if callbacks.note_call(UUID(run_id), CallbackCall.Level.TASK, [post_to_risk_api.step]):
-        steps.do_without_verdict(UUID(run_id))
+@shared_task(bind=True, base=ErrorCallback, level=Level.TASK)
+def on_risk_error(self: ErrorCallback, run_id: str) -> None:
+    """The error callback of the task: there will be no verdict, unless a person has the run go on.
+
+    Celery calls it for the group before the task, too, whose failure says nothing of the risk service.
+    """
+    self.note(run_id, [post_to_risk_api.step], steps.do_without_verdict)

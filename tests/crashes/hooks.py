@@ -40,7 +40,7 @@ def die_as_planned() -> None:
 def die_as_planned_at_a_sign_in() -> None:
     """The same for a web process: nobody knows the id of the run that it will make."""
     points.watch(lambda run_id, step, point: plans.carry_out(plans.ANY_RUN, step, point))
-    _add_points(runs, "mark_published", lambda _: [plans.ANY_RUN], after="noted")
+    _add_points(runs, "mark_published", lambda *_: [plans.ANY_RUN], after="noted")
 
 
 def _add_points(
@@ -60,7 +60,7 @@ def _add_points(
     setattr(module, name, with_points)
 
 
-def _one_run(run_id: UUID) -> Collection[UUID | str]:
+def _one_run(run_id: UUID, *others: object) -> Collection[UUID | str]:
     return [run_id]
 
 

@@ -70,7 +70,7 @@ def wait_for_end(trial: Trial, run: Run, limit: float) -> None:
 
 
 def is_idle(broker_url: str) -> bool:
-    """Whether nothing waits in the queue of the runs, and workers hold nothing that they have not begun."""
+    """Whether nothing waits in the queues of the runs, and workers hold nothing that they have not begun."""
     with redis.Redis.from_url(broker_url) as client:
         return not any(map(client.llen, ("sign_in", "mail", "risk"))) and not client.hlen("unacked")
 

@@ -79,7 +79,7 @@ def windows_of_recovery() -> Iterator[Window]:
     yield Window("recover", "recovery: noted", Start.UNPUBLISHED)
     killed = Window(Name.SAVE_EVENT, "begun")
     for point in ("error callback: called", "error callback: done"):
-        yield Window("on_canvas_error", point, after=(killed,))
+        yield Window("on_chain_error", point, after=(killed,))
 
 
 def windows_of_late_mail() -> Iterator[Window]:

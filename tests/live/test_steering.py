@@ -36,10 +36,10 @@ class PatientServer(MailServer):
 
 
 class PatientConversation(Conversation):
-    def _answer(self, to: str) -> None:
+    def _answer(self, to: str, line: bytes = b"") -> None:
         if to == "DATA":
             cast(PatientServer, self.server).gate.wait(20)
-        super()._answer(to)
+        super()._answer(to, line)
 
 
 @pytest.fixture(scope="module")
