@@ -100,6 +100,10 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
     tree = results.walk(run.results)
     differing = disagreements(stages_of(run), tree)
     chosen = select(run, step)
+    selected = None
+    if chosen:
+        says = differing.get(chosen.name, "")
+        selected = _selected(chosen, view, attempts, tree.of(chosen), says, staff=staff)
     times = timeline.draw(run, attempts, timezone.now())
     calls = [ShownCall(call, title_of(run, call.step) if call.step else "") for call in run.callback_calls.all()]
     return RunPage(
@@ -108,9 +112,7 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
         graphs=graph.draw(view),
         timeline=times,
         lines=tuple(zip((step for stage in view.stages for step in stage), times.lines, strict=True)),
-        selected=_selected(chosen, view, attempts, tree.of(chosen), differing.get(chosen.name, ""), staff=staff)
-        if chosen
-        else None,
+        selected=selected,
         calls=tuple(calls),
         celery_problem=tree.problem,
         disagreements=tuple((title_of(run, name), says) for name, says in differing.items()),

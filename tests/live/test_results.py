@@ -11,7 +11,7 @@ from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import results
-from workflows.models import Run
+from workflows.models import CallbackCall, Run
 from workflows.presentation import stages_of
 from workflows.publishing import publish
 from workflows.result_tree import ResultTree, disagreements
@@ -60,6 +60,8 @@ def test_a_failure_is_told_with_its_traceback_and_agrees_with_the_ledger(
     post = tree.of(run.steps.get(name="post_to_risk_api"))
     assert post and post.state == "FAILURE" and "422: the version is wrong" in post.error
     assert "risk_api.py" in post.traceback
+    levels = CallbackCall.objects.filter(run=run).values_list("level", flat=True)
+    wait_for(lambda: set(levels.all()) == {"task", "chain"}, "both error callbacks were called")
     # Of the step behind it, which was never reached, Celery says that it failed, too.
     process = tree.of(run.steps.get(name="post_process"))
     assert process and process.state == "FAILURE"
