@@ -8,7 +8,7 @@ from typing import Any
 from accounts.models import SignIn
 from workflows.models import Attempt, CallbackCall, Run, Step
 from workflows.presentation import attempt_error_for, error_for, healed, result_for, stages_of, without_error
-from workflows.result_tree import Node, ResultTree, disagreement
+from workflows.result_tree import Node, ResultTree, disagreements
 
 
 def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staff: bool) -> dict[str, Any]:
@@ -17,6 +17,8 @@ def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staf
     Times are datetimes in UTC, or None for what has not happened. What the system says of errors is for staff.
     """
     failed = list(attempts)
+    stages = stages_of(run)
+    differing = disagreements(stages, tree)
     return {
         "id": run.pk,
         "kind": run.kind,
@@ -32,8 +34,12 @@ def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staf
         "sign_in": _sign_in_as_dict(run.sign_in) if run.sign_in else None,
         "facts": run.facts,
         "steps": [
-            _step_as_dict(step, number, tree, [each for each in failed if each.step_id == step.pk], staff=staff)
-            for number, stage in enumerate(stages_of(run))
+            {
+                **_step_as_dict(step, number, [each for each in failed if each.step_id == step.pk], staff=staff),
+                "celery": _node_as_dict(tree.of(step), staff=staff),
+                "disagreement": differing.get(step.name, ""),
+            }
+            for number, stage in enumerate(stages)
             for step in stage
         ],
         "callbacks": [_call_as_dict(call) for call in run.callback_calls.all()],
@@ -66,10 +72,7 @@ def _sign_in_as_dict(sign_in: SignIn) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(
-    step: Step, stage: int, tree: ResultTree, failed: Iterable[Attempt], *, staff: bool
-) -> dict[str, Any]:
-    node = tree.of(step)
+def _step_as_dict(step: Step, stage: int, failed: Iterable[Attempt], *, staff: bool) -> dict[str, Any]:
     return {
         "name": step.name,
         "stage": stage,
@@ -82,8 +85,6 @@ def _step_as_dict(
         "result": result_for(step, staff=staff),
         "error": error_for(step, staff=staff),
         "failed_attempts": [_attempt_as_dict(attempt, step, staff=staff) for attempt in failed],
-        "celery": node and _node_as_dict(node, staff=staff),
-        "disagreement": disagreement(step, node),
     }
 
 
@@ -98,8 +99,10 @@ def _attempt_as_dict(attempt: Attempt, step: Step, *, staff: bool) -> dict[str, 
     }
 
 
-def _node_as_dict(node: Node, *, staff: bool) -> dict[str, Any]:
+def _node_as_dict(node: Node | None, *, staff: bool) -> dict[str, Any] | None:
     """``parent`` is the id of what came before: a task or, of who follows one, a group."""
+    if node is None:
+        return None
     return {
         "id": node.id,
         "state": node.state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,22 @@ AGREEING = {
 }
 
 
-def disagreement(step: Step, node: Node | None) -> str:
-    """A sentence where Celery and the ledger do not say the same of the step, else "". The ledger is right."""
+def disagreements(stages: Sequence[Sequence[Step]], tree: ResultTree) -> dict[str, str]:
+    """What Celery and the ledger do not agree on, by the names of the steps. The ledger is right."""
+    found: dict[str, str] = {}
+    has_failed = False
+    for stage in stages:
+        found |= {step.name: disagreement(step, tree.of(step), is_behind_failed=has_failed) for step in stage}
+        has_failed = has_failed or any(step.state == Step.State.FAILED for step in stage)
+    return {name: says for name, says in found.items() if says}
+
+
+def disagreement(step: Step, node: Node | None, *, is_behind_failed: bool = False) -> str:
+    """A sentence where Celery and the ledger do not say the same of the step, else ""."""
     if node is None:
+        return ""
+    if is_behind_failed and step.state == Step.State.WAITING and node.state == "FAILURE":
+        # Celery gives all that follows in the chain the failure of the one that failed.
         return ""
     if node.state not in AGREEING[Step.State(step.state)]:
         return f"Celery says {node.state}, the ledger says {step.get_state_display()}. The ledger counts."

@@ -26,7 +26,7 @@ from workflows.presentation import (
     title_of,
     without_error,
 )
-from workflows.result_tree import Node, ResultTree, disagreement
+from workflows.result_tree import Node, disagreements
 from workflows.timeline import Line, Timeline
 
 # The newest attempts that a run's pages look at: one that is put off for six hours has some eighty.
@@ -98,7 +98,12 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
     view = show_run(run, staff=staff)
     attempts = attempts_at(run)
     tree = results.walk(run.results)
+    differing = disagreements(stages_of(run), tree)
     chosen = select(run, step)
+    selected = None
+    if chosen:
+        says = differing.get(chosen.name, "")
+        selected = _selected(chosen, view, attempts, tree.of(chosen), says, staff=staff)
     times = timeline.draw(run, attempts, timezone.now())
     calls = [ShownCall(call, title_of(run, call.step) if call.step else "") for call in run.callback_calls.all()]
     return RunPage(
@@ -107,10 +112,10 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
         graphs=graph.draw(view),
         timeline=times,
         lines=tuple(zip((step for stage in view.stages for step in stage), times.lines, strict=True)),
-        selected=_selected(run, chosen, view, attempts, tree, staff=staff) if chosen else None,
+        selected=selected,
         calls=tuple(calls),
         celery_problem=tree.problem,
-        disagreements=tuple((title_of(run, name), says) for name, says in disagreements_of(run, tree).items()),
+        disagreements=tuple((title_of(run, name), says) for name, says in differing.items()),
         healed=healed(run),
     )
 
@@ -125,12 +130,6 @@ def attempts_at(run: Run) -> list[Attempt]:
     """Those that did not do their step, the first ones first."""
     newest = Attempt.objects.filter(step__in=[step.pk for step in run.steps.all()]).order_by("-pk")
     return list(newest[:MOST_ATTEMPTS])[::-1]
-
-
-def disagreements_of(run: Run, tree: ResultTree) -> dict[str, str]:
-    """What Celery and the ledger do not agree on, by the names of the steps."""
-    found = {step.name: disagreement(step, tree.of(step)) for stage in stages_of(run) for step in stage}
-    return {name: says for name, says in found.items() if says}
 
 
 def select(run: Run, name: str = "") -> Step | None:
@@ -150,12 +149,11 @@ def select(run: Run, name: str = "") -> Step | None:
 
 
 def _selected(
-    run: Run, step: Step, view: ShownRun, attempts: list[Attempt], tree: ResultTree, *, staff: bool
+    step: Step, view: ShownRun, attempts: list[Attempt], node: Node | None, says: str, *, staff: bool
 ) -> SelectedStep:
     number, shown = next(
         (number, shown) for number, stage in enumerate(view.stages) for shown in stage if shown.name == step.name
     )
-    node = tree.of(step)
     failed = [attempt for attempt in attempts if attempt.step_id == step.pk]
     return SelectedStep(
         shown=shown,
@@ -172,7 +170,7 @@ def _selected(
             for attempt in failed
         ),
         celery=_shown_celery(node, staff=staff),
-        disagreement=disagreement(step, node),
+        disagreement=says,
     )
 
 

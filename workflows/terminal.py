@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from workflows.models import Attempt, Run, Step
 from workflows.presentation import duration_in_words, healed, kind_title_of, show_step, stages_of, title_of
-from workflows.result_tree import Node, ResultTree, disagreement
+from workflows.result_tree import Node, ResultTree, disagreements
 
 TOGETHER = "at the same time"
 # Of a traceback, the end says what it was.
@@ -19,7 +19,9 @@ LAST_LINES = 6
 
 def tree_of(run: Run, tree: ResultTree, attempts: list[Attempt]) -> str:
     """``attempts`` are those that did not do their step."""
-    lines = [*_head(run), *_canvas(run, tree, attempts), *_callbacks(run), *_foot(run, tree)]
+    differing = disagreements(stages_of(run), tree)
+    canvas = _canvas(run, tree, attempts, differing)
+    lines = [*_head(run), *canvas, *_callbacks(run), *_foot(run, tree, differing)]
     return "\n".join(map(_printable, lines))
 
 
@@ -35,11 +37,13 @@ def _head(run: Run) -> Iterator[str]:
     yield ""
 
 
-def _canvas(run: Run, tree: ResultTree, attempts: list[Attempt]) -> Iterator[str]:
+def _canvas(run: Run, tree: ResultTree, attempts: list[Attempt], differing: dict[str, str]) -> Iterator[str]:
     stages = stages_of(run)
     for number, stage in enumerate(stages):
         last = number == len(stages) - 1
-        branches = [(step, list(_step(step, run, tree, attempts))) for step in stage]
+        branches = [
+            (step, list(_step(step, run, tree.of(step), attempts, differing.get(step.name, "")))) for step in stage
+        ]
         if len(branches) == 1:
             yield from _branch(branches[0][1], last=last)
         else:
@@ -55,7 +59,7 @@ def _branch(lines: list[str], *, last: bool) -> Iterator[str]:
         yield ("   " if last else "│  ") + line
 
 
-def _step(step: Step, run: Run, tree: ResultTree, attempts: list[Attempt]) -> Iterator[str]:
+def _step(step: Step, run: Run, node: Node | None, attempts: list[Attempt], differs: str) -> Iterator[str]:
     shown = show_step(step, run=run, staff=True)
     said = [shown.state_word, shown.duration, shown.attempts, f"since {_moment(shown.since)}" if shown.since else ""]
     again = f"again at {_moment(shown.again_at)}" if shown.again_at else ""
@@ -67,12 +71,10 @@ def _step(step: Step, run: Run, tree: ResultTree, attempts: list[Attempt]) -> It
         yield f"   error   {shown.error}"
     if step.result is not None:
         yield f"   result  {_inline(step.result)}"
-    node = tree.of(step)
     if node:
         yield from _celery(node)
-    says = disagreement(step, node)
-    if says:
-        yield f"   !       {says}"
+    if differs:
+        yield f"   !       {differs}"
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -103,14 +105,12 @@ def _callbacks(run: Run) -> Iterator[str]:
         yield from _branch([text], last=place == len(calls))
 
 
-def _foot(run: Run, tree: ResultTree) -> Iterator[str]:
-    steps = [step for stage in stages_of(run) for step in stage]
-    differing = [title_of(run, step.name) for step in steps if disagreement(step, tree.of(step))]
+def _foot(run: Run, tree: ResultTree, differing: dict[str, str]) -> Iterator[str]:
     yield ""
     if tree.problem:
         yield f"Celery's results: {tree.problem}"
     elif differing:
-        yield f"Celery and the ledger disagree on: {', '.join(differing)}"
+        yield f"Celery and the ledger disagree on: {', '.join(title_of(run, name) for name in differing)}"
     else:
         yield "Celery's results and the ledger agree."
 

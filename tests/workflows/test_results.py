@@ -12,6 +12,7 @@ from django_celery_results.models import TaskResult
 from tests.workflows.celery_rows import keep_results, step_of, store
 from workflows import results
 from workflows.models import Run, Step
+from workflows.presentation import stages_of
 from workflows.result_tree import (
     DOES_NOT_DECODE,
     NEVER_PUBLISHED,
@@ -19,6 +20,7 @@ from workflows.result_tree import (
     NOTHING_STORED,
     Node,
     disagreement,
+    disagreements,
 )
 from workflows.risk_api import RiskApiRefused
 
@@ -151,6 +153,16 @@ def test_a_run_that_keeps_nothing_to_walk_says_so(kept: Any, problem: str) -> No
 )
 def test_where_celery_and_the_ledger_disagree_it_is_said(ledger: State, celery: str, says: str) -> None:
     assert disagreement(Step(name="save_event", state=ledger), Node("id", celery)) == says
+
+
+def test_what_follows_a_failed_step_has_its_failure_in_celerys_words_too(run: Run) -> None:
+    keep_results(run)
+    for name in ("post_to_risk_api", "post_process"):
+        store(step_of(run, name), ValueError("422"), "FAILURE")
+    said = disagreements(stages_of(run), results.walk(run.results))
+    assert list(said) == ["post_to_risk_api", "post_process"]
+    run.steps.filter(name="post_to_risk_api").update(state=State.FAILED)
+    assert disagreements(stages_of(run), results.walk(run.results)) == {}
 
 
 def test_another_value_is_a_disagreement_and_one_that_does_not_decode_is_none() -> None:
