@@ -18,6 +18,7 @@ from typing import Any
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.request import Request
 from celery.worker.state import requests, scheduled_requests  # type: ignore[attr-defined]  # the stubs lag
+from django.db import DatabaseError
 
 from workflows import dead_letters, queue_order
 from workflows.publishing import broker_is_redis
@@ -64,6 +65,13 @@ class Consumer(Base):  # type: ignore[misc]  # as it is untyped
         """The connection is lost, and what was held back with it."""
         super().on_close()
         queue_order.paused.clear()
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Celery stores under its id that it failed. Where that cannot be, the worker is not to end of it."""
+        try:
+            super().on_unknown_task(body, message, exc)
+        except (DatabaseError, KeyError, TypeError, ValueError) as error:
+            dead_letters.note(message, f"no worker knows this task, nor could that be stored ({type(error).__name__})")
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         super().on_decode_error(message, exc)

@@ -77,6 +77,8 @@ TASK = {"task": "some.other.task", "id": "a-1", "origin": "gen7@elsewhere", "arg
             ["task x x x", "…, id yyy"],
             id="a long and crooked name",
         ),
+        pytest.param(message(ARGUMENTS, task="some.other.task"), ["task some.other.task, queue"], id="without an id"),
+        pytest.param(message(ARGUMENTS, **{**TASK, "id": "a\0b"}), ["id a b"], id="an id that no database takes"),
     ],
 )
 def test_a_message_that_is_dropped_is_an_alert_without_what_it_holds(

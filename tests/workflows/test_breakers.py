@@ -11,6 +11,7 @@ from threading import Barrier
 
 import pytest
 import time_machine
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -331,6 +332,19 @@ def test_no_answer_counts_as_a_failure(ready: Run, settings: Settings) -> None:
         steps.post_to_risk_api(ready.pk)
 
     assert Breaker.objects.get().name == "127.0.0.1:1"
+    assert Breaker.objects.get().failures == 1
+
+
+def test_reaching_the_time_limit_counts_as_a_failure(
+    ready: Run, risk: RiskService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*args: object, **kwargs: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(risk_api, "assess", endless)
+    with pytest.raises(TryAgain):
+        steps.post_to_risk_api(ready.pk)
+
     assert Breaker.objects.get().failures == 1
 
 

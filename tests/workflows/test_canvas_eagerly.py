@@ -16,6 +16,7 @@ from pytest_django import Settings
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import Answer, RiskService, risk_service
 from workflows import risk_api, steps, tasks
+from workflows.breakers import Call
 from workflows.canvas import SIGN_IN, sign_in_canvas
 from workflows.ledger import TryAgain
 from workflows.models import Run, Step
@@ -85,7 +86,7 @@ def test_a_failure_for_good_is_recorded_and_ends_the_run(run: Run, risk: RiskSer
 
 
 def test_a_step_that_reached_its_time_limit_is_tried_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*args: object) -> dict[str, object]:
+    def slow(call: Call, step: Step) -> dict[str, object]:
         raise SoftTimeLimitExceeded
 
     monkeypatch.setattr(steps, "_post_to_risk_api", slow)
