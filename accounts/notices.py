@@ -62,7 +62,7 @@ def is_worth_a_notice(sign_in: SignIn) -> bool:
 
 
 def claim_notice(about: SignIn | PasswordChange, message_id: str) -> Notice:
-    """The one notice of this sign-in, or change of a password, made if it is not there yet; one given up begins anew."""
+    """The one notice of this sign-in, or change of a password, made if it is not there; one given up begins anew."""
     of = {"sign_in": about} if isinstance(about, SignIn) else {"password_change": about}
     notice, _ = Notice.objects.get_or_create(**of, defaults={"message_id": message_id})
     if notice.state == State.GIVEN_UP:

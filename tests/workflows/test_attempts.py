@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from workflows import ledger, runs, steps, tasks
+from workflows import ledger, runs, tasks
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
 from workflows.steps import Name
@@ -48,7 +48,7 @@ def test_a_hindered_attempt_is_put_off_and_the_next_has_the_next_number(run: Run
     def attempt(act: object) -> Result:
         if name == Name.SAVE_EVENT:
             return ledger.in_database(run.pk, name, act)  # type: ignore[arg-type]
-        return ledger.outside(run.pk, name, act, lease=steps.LEASE)  # type: ignore[arg-type]
+        return ledger.outside(run.pk, name, act, lease=ledger.LEASE)  # type: ignore[arg-type]
 
     with pytest.raises(TryAgain) as again:
         attempt(hindered_by(error))
@@ -74,7 +74,7 @@ def test_an_error_in_a_transaction_counts_as_an_attempt_though_it_was_rolled_bac
 
 def test_an_error_outside_ends_the_attempt_that_was_claimed(run: Run) -> None:
     with pytest.raises(ZeroDivisionError):
-        ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": 1 // 0}, lease=steps.LEASE)
+        ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": 1 // 0}, lease=ledger.LEASE)
     ledger.fail_step(run.pk, Name.NOTIFY_USER, "ZeroDivisionError")
 
     assert (step_of(run, Name.NOTIFY_USER).attempts, noted(run, Name.NOTIFY_USER)) == (1, [(1, "failed")])
@@ -103,7 +103,7 @@ def test_recovery_notes_the_attempt_whose_process_was_killed(run: Run) -> None:
 def test_who_takes_the_step_over_before_recovery_notes_it_too(run: Run) -> None:
     be_killed(run)
 
-    ledger.outside(run.pk, Name.NOTIFY_USER, do, lease=steps.LEASE)
+    ledger.outside(run.pk, Name.NOTIFY_USER, do, lease=ledger.LEASE)
 
     step = step_of(run, Name.NOTIFY_USER)
     assert (step.state, step.attempts, step.cut_off) == (Step.State.SUCCEEDED, 2, 1)

@@ -13,7 +13,7 @@ from accounts import notices, retention
 from accounts.models import Notice, SecurityEvent
 from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import ledger, runs, step_tasks, steps, tasks
+from workflows import ledger, notifying, runs, step_tasks, steps, tasks
 from workflows.callbacks import Level, note_call
 from workflows.models import CallbackCall, Run, Step, task_id_of
 from workflows.steps import Name
@@ -139,7 +139,7 @@ def test_a_notice_that_was_given_up_with_its_step_is_handed_over_when_the_run_go
         raise notices.MailServerAway("away")
 
     monkeypatch.setattr(notices, "send_notice", away)
-    monkeypatch.setattr(steps, "NOTICE_DELAYS", ())
+    monkeypatch.setattr(notifying, "NOTICE_DELAYS", ())
     steps.notify_user(run.pk)
 
     assert Notice.objects.get().state == Notice.State.HANDED_OVER
