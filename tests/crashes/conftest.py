@@ -52,6 +52,8 @@ def broker_url(folder: Path) -> Iterator[str]:
     ):
         url = f"redis://127.0.0.1:{port}/0"
         patch.setattr(current_app.conf, "broker_write_url", url)
+        # Celery keeps the one that it made first: now it is to make another, and afterwards again.
+        patch.setattr(current_app.amqp, "_producer_pool", None)
         publishing.breaker.close()
         change_patience(patch.setattr)
         yield url
