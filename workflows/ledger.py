@@ -5,15 +5,14 @@ before (``in_database``). A step that talks to the outside claims itself with a 
 the run, and then commits its result with what it notes in the database (``outside``). A step that is done
 returns what it returned before, without acting, so a run may be published any number of times.
 
-What each step of each run needs is written out as SQL (accounts/sql.py), because it is most of what a step costs.
+The row of a step, while it is attempted, is step_rows.py's.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
@@ -24,9 +23,10 @@ from django.utils import timezone
 from accounts import sql
 from accounts.backoff import pause
 from accounts.database import insist
-from accounts.models import SignIn, User
-from workflows import attempts, points, runs
+from workflows import attempts, points, runs, step_rows
 from workflows.models import Attempt, Run, Step
+from workflows.step_rows import StepClosed as StepClosed  # raised here, caught by who calls
+from workflows.step_rows import StepTaken as StepTaken
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +48,6 @@ MOST_CUT_OFF = 5
 # How often a run is published again without getting on by a step before it is taken for impossible; of a step in the
 # database, which leaves no trace where its process is killed, this is all that is counted.
 MOST_STALLS = 10
-
-
-class StepTaken(Exception):
-    """Another worker holds this step's lease, ``until`` it ends."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"another worker is at it until {until:%H:%M:%S}")
-        self.until = until
-
-
-class StepClosed(Exception):
-    """The step has failed for good, or its run has ended: there is nothing to do."""
 
 
 class GaveUp(Exception):
@@ -90,12 +78,12 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
     step = None
     try:
         with transaction.atomic():
-            step = _lock(run_id, name)
+            step = step_rows.lock(run_id, name)
             if step.state in Step.DONE:
                 return _recorded(step)
             points.reached(run_id, name, "begun")
             result = act(step)
-            _complete(step, result)
+            step_rows.complete(step, result)
             points.reached(run_id, name, "before commit")
     except HINDRANCES as hindrance:
         if step is None:
@@ -126,7 +114,7 @@ def outside(
     """
     not_yet = None
     with transaction.atomic():
-        step = _lock(run_id, name)
+        step = step_rows.lock(run_id, name)
         if step.state in Step.DONE:
             return _recorded(step)
         points.reached(run_id, name, "begun")
@@ -137,9 +125,9 @@ def outside(
             _note_wait(step, later)
         else:
             if result is None:
-                _claim(step, lease)
+                step_rows.claim(step, lease)
             else:
-                _complete(step, result)
+                step_rows.complete(step, result)
                 points.reached(run_id, name, "before commit")
     if not_yet:
         raise not_yet
@@ -172,7 +160,7 @@ def _put_off(step: Step, hindrance: BaseException) -> TryAgain:
 def _write_down(step: Step, result: Result, note: Callable[[Step, Result], None]) -> None:
     def write() -> None:
         note(step, result)
-        _complete(step, result)
+        step_rows.complete(step, result)
         points.reached(step.run_id, step.name, "before commit")
 
     try:
@@ -253,93 +241,6 @@ def result_of(run: Run, name: str) -> Result:
     if step is None or step.state not in Step.DONE:
         raise Step.DoesNotExist(f"{name} of {run} has not succeeded")
     return _recorded(step)
-
-
-def _lock(run_id: UUID, name: str) -> Step:
-    """Begin an attempt at the step, whose row is locked until the transaction ends, or find it done.
-
-    The step comes with its run, sign-in and user. Raises StepClosed, StepTaken.
-    """
-    row = sql.fetch(_locking(), Step, run=run_id, name=name)
-    if row is None:
-        raise Step.DoesNotExist(f"run {run_id} has no step {name}")
-    step, run, sign_in, user = cast(tuple[Step, Run, SignIn, User], sql.read(row, Step, Run, SignIn, User))
-    step.run = run
-    if sign_in.pk is None:  # there is none: the run is about the user
-        run.sign_in, run.user = None, user
-    else:
-        run.sign_in, sign_in.user = sign_in, user
-    if step.state in Step.DONE:
-        return step
-    if step.state == State.FAILED or run.is_finished:
-        raise StepClosed(f"{step} is {step.state} and its run {run.state}")
-    now = timezone.now()
-    if step.leased_until and step.leased_until > now:
-        raise StepTaken(step.leased_until)
-    if step.state == State.RUNNING:  # whoever was at it is no more
-        attempts.note_killed(step)
-    step.attempts += 1
-    step.attempted_at = now
-    step.started_at = step.started_at or now
-    return step
-
-
-@functools.cache
-def _locking() -> str:
-    tables = {"s": Step, "r": Run, "i": SignIn, "u": User}
-    return (
-        f"SELECT {', '.join(sql.columns(model, alias) for alias, model in tables.items())} "  # noqa: S608  names
-        "FROM workflows_step s JOIN workflows_run r ON r.id = s.run_id "
-        "LEFT JOIN accounts_signin i ON i.id = r.sign_in_id "
-        "JOIN accounts_user u ON u.id = COALESCE(i.user_id, r.user_id) "
-        "WHERE s.run_id = %(run)s AND s.name = %(name)s"
-        # SQLite has locked everything by then.
-        + (" FOR UPDATE OF s" if connection.features.has_select_for_update_of else "")
-    )
-
-
-def _claim(step: Step, lease: timedelta) -> None:
-    """Keep others off the step while it is attempted. Its row is locked."""
-    _mark_running(step)
-    sql.execute(
-        "UPDATE workflows_step SET state = 'running', attempts = %(attempts)s, started_at = %(started_at)s, "
-        "attempted_at = %(attempted_at)s, leased_until = %(leased_until)s WHERE id = %(id)s",
-        Step,
-        id=step.pk,
-        attempts=step.attempts,
-        started_at=step.started_at,
-        attempted_at=step.attempted_at,
-        leased_until=timezone.now() + lease,
-    )
-
-
-def _complete(step: Step, result: Result) -> None:
-    """Mark the step done. Raises StepTaken where its lease ran out and another worker claimed it meanwhile."""
-    _mark_running(step)
-    now = timezone.now()
-    completed = sql.execute(
-        "UPDATE workflows_step SET state = 'succeeded', attempts = %(attempts)s, started_at = %(started_at)s, "
-        "attempted_at = %(attempted_at)s, finished_at = %(finished_at)s, leased_until = NULL, "
-        "result = %(result)s, error = '' "
-        # Running or not: an attempt that was taken for killed too soon counts where nobody has begun another.
-        "WHERE id = %(id)s AND state IN ('waiting', 'running', 'retrying') AND attempts <= %(attempts)s",
-        Step,
-        id=step.pk,
-        attempts=step.attempts,
-        started_at=step.started_at,
-        attempted_at=step.attempted_at,
-        finished_at=now,
-        result=result,
-    )
-    if not completed:
-        raise StepTaken(now)
-
-
-def _mark_running(step: Step) -> None:
-    """The run's row is locked from here to the end of the transaction, which the sign-in's request may wait for."""
-    if step.run.state != Run.State.RUNNING:
-        runs.mark_running(step.run_id)
-        step.run.state = Run.State.RUNNING
 
 
 def _note_retry(step: Step, again: TryAgain) -> None:

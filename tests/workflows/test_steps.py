@@ -481,7 +481,7 @@ def test_what_the_outside_took_is_noted_though_the_time_limit_comes_just_then(ru
 
 def test_an_effect_and_its_done_are_one_transaction(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     steps.check_device(run.pk)
-    monkeypatch.setattr("workflows.ledger._complete", _raise(RuntimeError("killed here")))
+    monkeypatch.setattr("workflows.step_rows.complete", _raise(RuntimeError("killed here")))
 
     with pytest.raises(RuntimeError):
         steps.save_event(run.pk)
