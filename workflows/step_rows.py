@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection
