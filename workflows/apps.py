@@ -9,3 +9,4 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         # They register themselves.
         from workflows import alerts_check, backlog, canvas, checks, periodic, receivers, worker  # noqa: F401
+        from workflows.bulk import tasks  # noqa: F401
