@@ -81,6 +81,7 @@ def stop(job: BulkJob, *, by: User | None) -> None:
 @transaction.atomic
 def go_on(job: BulkJob, *, by: User | None) -> None:
     """Raises Refused."""
+    lanes.lock(job)
     job.refresh_from_db()
     _refuse_unapproved(job)
     state = State.RUNNING if job.is_prepared and not job.is_retrying else State.PREPARING
@@ -94,6 +95,7 @@ def go_on(job: BulkJob, *, by: User | None) -> None:
 @transaction.atomic
 def retry_failed(job: BulkJob, *, by: User | None) -> None:
     """Do the rows that failed once more; a stopped job goes on with the others, too. Raises Refused."""
+    lanes.lock(job)
     job.refresh_from_db()
     _refuse_unapproved(job)
     if not job.failed or not job.is_prepared:

@@ -42,6 +42,11 @@ class Turn:
         return str(self.job), self.lane, self.number
 
 
+def lock(job: BulkJob) -> None:
+    """Before the job's row is locked: who works locks its lane first, and then the job."""
+    list(BulkLane.objects.select_for_update().filter(job=job).order_by("number"))
+
+
 def begin(job: BulkJob, lanes: int = LANES) -> None:
     """Have so many lanes go on with the job, and the others end. What was under way before is old from now on."""
     for number in range(LANES):
