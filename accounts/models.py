@@ -216,6 +216,7 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", "password changed"
         SESSIONS_ENDED = "sessions_ended", "other sessions ended"
         RUN_STEERED = "run_steered", "an operator acted on a run"
+        BULK_JOB = "bulk_job", "an operator's bulk job"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     user = models.ForeignKey(

@@ -92,10 +92,11 @@ def send_notice(notice: Notice) -> None:
         with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
             mail.send()
     except (OSError, ValueError) as error:  # an SMTPException is an OSError
-        raise _kind_of(error)(str(error)) from error
+        raise mail_error_of(error)(str(error)) from error
 
 
-def _kind_of(error: OSError | ValueError) -> type[Exception]:
+def mail_error_of(error: OSError | ValueError) -> type[MailServerAway] | type[MailRefused]:
+    """What an error of a mail server means: MailRefused, MailPutOff, or MailServerAway."""
     if not _may_pass(error):
         return MailRefused
     of_this_mail = (smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)

@@ -210,6 +210,8 @@ RUN_OBJECTIVE = env.seconds("RUN_OBJECTIVE", default=60.0, least=1.0, most=24 * 
 # How long what is known of sign-ins is kept; 0 is for ever (accounts/retention.py).
 RETENTION_SIGN_INS_DAYS = env.whole("RETENTION_SIGN_INS_DAYS", default=366, least=0, most=36500)
 RETENTION_FAILED_SIGN_INS_DAYS = env.whole("RETENTION_FAILED_SIGN_INS_DAYS", default=366, least=0, most=36500)
+# Whether a bulk job that destroys something waits for a second person (docs/bulk-jobs.md).
+BULK_APPROVAL = env.flag("BULK_APPROVAL", default=False)
 REDIS_URL = env.broker_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # --- Celery -----------------------------------------------------------------------------------------------
@@ -248,6 +250,9 @@ CELERY_TASK_ROUTES = {
     "workflows.periodic.*": {"queue": "system"},
     "workflows.periodic.deliver_notices": {"queue": "mail"},
     "workflows.follow_ups.follow_up": {"queue": "mail"},
+    "workflows.bulk.tasks.sweep": {"queue": "system"},
+    "workflows.bulk.tasks.finish": {"queue": "mail"},
+    "workflows.bulk.*": {"queue": "bulk"},
     "loginwatch.tasks.*": {"queue": "system"},
     "celery.backend_cleanup": {"queue": "system"},
 }
@@ -293,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "note-workers": {"task": "loginwatch.tasks.note_workers", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-bulk-jobs": {"task": "workflows.bulk.tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
     "roll-up": {"task": "workflows.periodic.roll_up", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "workflows.periodic.prune", "schedule": 60.0, "options": {"expires": 60}},
 }

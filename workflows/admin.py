@@ -18,6 +18,11 @@ from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from workflows import kinds
 from workflows.alerts import headline
+from workflows.bulk import actions as actions  # they register themselves
+from workflows.bulk import registry
+from workflows.bulk.job_admin import BulkJobAdmin
+from workflows.bulk.list_admin import add_to_admin
+from workflows.bulk.models import BulkJob
 from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
 from workflows.steering_admin import SteeringAdmin
@@ -133,3 +138,7 @@ class ResultAdmin(ReadOnlyAdmin):
 for result in (TaskResult, GroupResult):
     admin.site.unregister(result)
 admin.site.register(TaskResult, ResultAdmin)
+
+admin.site.register(BulkJob, BulkJobAdmin)
+for model in {action.model for action in registry.all_actions()}:
+    add_to_admin(model)

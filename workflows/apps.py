@@ -19,3 +19,4 @@ class WorkflowsConfig(AppConfig):
             receivers,
             worker,
         )
+        from workflows.bulk import tasks  # noqa: F401

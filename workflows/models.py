@@ -11,6 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import SignIn, User
+from workflows.bulk.models import BulkChunk as BulkChunk  # Django looks for an app's models here
+from workflows.bulk.models import BulkFailure as BulkFailure
+from workflows.bulk.models import BulkJob as BulkJob
+from workflows.bulk.models import BulkLane as BulkLane
 from workflows.run_ids import new_run_id
 
 

@@ -1,0 +1,89 @@
+"""`manage.py bulk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import User
+from tests.bulk.conftest import work_off
+from workflows.bulk.models import BulkJob
+
+State = BulkJob.State
+Queue = Callable[..., BulkJob]
+
+
+def bulk(*arguments: str) -> str:
+    out = StringIO()
+    call_command("bulk", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_job_is_started_followed_and_listed(people: list[User], admin: User) -> None:
+    said = bulk("start", "sign_out", "--by", "admin", "--query", "q=person", "--dry-run")
+    job = BulkJob.objects.get()
+    assert said == f"{job.pk} selecting its rows\n"
+    assert (job.requested_by, job.dry_run, job.selection["query"]) == (admin, True, "q=person")
+
+    work_off(job)
+    followed = bulk("follow", str(job.pk))
+    assert f"finished  [{'#' * 30}] 100 %  0 done, 12 skipped, 0 failed, 0 left" in followed
+    listed = bulk("list")
+    assert f"{job.pk}  finished" in listed
+    assert "12 of 12  sign out everywhere" in listed
+    assert "export_sign_ins" in listed
+
+
+def test_parameters_are_given_by_name(people: list[User], admin: User) -> None:
+    ids = f"{people[0].pk}, {people[1].pk}"
+    bulk(
+        "start", "security_notice", "--by", "ADMIN@example.com", "--ids", ids, "--set", "subject=a=b", "--set", "text=x"
+    )
+
+    assert BulkJob.objects.get().parameters == {"subject": "a=b", "text": "x"}
+    assert work_off(BulkJob.objects.get()).done == 2
+
+
+def test_a_job_is_stopped_by_how_its_id_begins(people: list[User], queue: Queue) -> None:
+    job = queue("sign_out")
+    assert bulk("stop", str(job.pk)[:30]) == f"{job.pk} stopped\n"
+    with pytest.raises(CommandError, match="nothing left to stop: the job is stopped"):
+        bulk("stop", str(job.pk))
+    with pytest.raises(CommandError, match="The job is stopped"):
+        bulk("follow", str(job.pk))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense", "--by", "admin", "--all"], "no bulk action 'nonsense'"),
+        (["sign_out", "--by", "nobody", "--all"], "no account 'nobody'"),
+        (["sign_out", "--by", "person00", "--all"], "may not see users"),
+        (["sign_out", "--by", "carol", "--all"], r"not the permission workflows\.bulk_sign_out"),
+        (["sign_out", "--by", "admin", "--ids", "1,abc"], "'abc' is no id of a user"),
+        (["sign_out", "--by", "admin", "--query", "q=nobody"], "Nothing is selected"),
+        (["sign_out", "--by", "admin", "--query", "password__startswith=a"], "filter cannot be read"),
+        (["export_users", "--by", "admin", "--all", "--dry-run"], "has no dry run"),
+        (
+            ["security_notice", "--by", "admin", "--all", "--set", "text={% x %}"],
+            "required.*\ntext: .*markup",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_and_starts_no_job(
+    people: list[User], admin: User, make_operator: Callable[..., User], arguments: list[str], says: str
+) -> None:
+    make_operator("carol")
+    with pytest.raises(CommandError, match=says):
+        bulk("start", *arguments)
+    assert not BulkJob.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["", "xyz", "0" * 33, "ffff"])
+def test_an_id_that_is_no_jobs_is_told(people: list[User], queue: Queue, key: str) -> None:
+    queue("sign_out")
+    with pytest.raises(CommandError, match=r"is no id of a job|There is no job"):
+        bulk("stop", key)

@@ -1,0 +1,81 @@
+"""Mails of bulk jobs: one to each person, whose Message-ID follows from the job, so that mail programs see one."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from accounts import notices, password_links
+from accounts.models import User
+from workflows.bulk.actions import texts
+from workflows.bulk.registry import Rest, RowFailed, Work
+
+# Seconds until a mail server that is away is asked again.
+SERVER_AWAY = 30.0
+
+
+def send(user: User, subject: str, body: str, work: Work) -> None:
+    """Raises RowFailed where the server will not take this mail, and Rest where it is away."""
+    mail = EmailMessage(
+        # Of one line, whatever is in it: a newline would begin another header.
+        subject=" ".join(subject.split()),
+        body=body,
+        to=[user.email],
+        headers={
+            "Message-ID": f"<bulk.{work.job.pk}.{user.pk}@{settings.SITE_HOST}>",
+            "Auto-Submitted": "auto-generated",
+        },
+        connection=_open(work),
+    )
+    try:
+        if not mail.send():
+            raise RowFailed("The account has no e-mail address.")
+    except (OSError, ValueError) as error:  # an SMTPException is an OSError
+        _fail(error, work)
+
+
+def notice_body(text: str, user: User) -> str:
+    return render_to_string("workflows/bulk/notice.txt", _context(user) | {"text": texts.fill(text, user)})
+
+
+def password_body(user: User) -> str:
+    return render_to_string(
+        "workflows/bulk/password.txt", _context(user) | {"reset_url": password_links.reset_link(user)}
+    )
+
+
+def _open(work: Work) -> Any:
+    """One connection for all mails of a message."""
+    if work.mailer is None:
+        mailer = get_connection()
+        try:
+            mailer.open()
+        except OSError as error:
+            mailer.close()
+            raise Rest(f"The mail server is away: {error}", SERVER_AWAY) from error
+        work.mailer = mailer
+    return work.mailer
+
+
+def _fail(error: OSError | ValueError, work: Work) -> None:
+    work.close()
+    kind = notices.mail_error_of(error)
+    if kind is notices.MailServerAway:
+        raise Rest(f"The mail server is away: {error}", SERVER_AWAY) from error
+    if kind is notices.MailPutOff:
+        raise RowFailed(f"The mail server does not take this mail now: {error}") from error
+    raise RowFailed(f"The mail server refuses this mail: {error}") from error
+
+
+def _context(user: User) -> dict[str, Any]:
+    return {
+        "user": user,
+        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
+        "lost_url": settings.SITE_URL + reverse("account_reset_password"),
+    }

@@ -1,0 +1,114 @@
+"""What can be done to many people, and to devices."""
+
+from __future__ import annotations
+
+from accounts import devices, sessions
+from accounts.models import Device, User
+from workflows.bulk.actions import mails, texts
+from workflows.bulk.registry import Action, Did, Work, register
+
+
+def sign_out(user: User, work: Work) -> Did:
+    return Did.DONE if sessions.end_sessions(user.pk) else Did.SKIPPED
+
+
+def forget_devices(user: User, work: Work) -> Did:
+    """The rows stay, for their names: what they lose is the trust."""
+    if not Device.objects.filter(user=user, untrusted_at=None).exists():
+        return Did.SKIPPED
+    devices.untrust_devices(user)
+    return Did.DONE
+
+
+def forget_device(device: Device, work: Work) -> Did:
+    if device.untrusted_at:
+        return Did.SKIPPED
+    devices.untrust_device(device)
+    return Did.DONE
+
+
+def send_notice(user: User, work: Work) -> Did:
+    if not user.is_active:
+        return Did.SKIPPED
+    parameters = work.job.parameters
+    mails.send(user, texts.fill(parameters["subject"], user), mails.notice_body(parameters["text"], user), work)
+    return Did.DONE
+
+
+def ask_password(user: User, work: Work) -> Did:
+    """The old password is good until a new one is chosen: a mail that is lost, or was a mistake, locks nobody out."""
+    if not user.is_active:
+        return Did.SKIPPED
+    mails.send(user, "Please choose a new password", mails.password_body(user), work)
+    return Did.DONE
+
+
+def _self(user: User) -> int:
+    return user.pk
+
+
+register(
+    Action(
+        name="sign_out",
+        title="sign out everywhere",
+        model=User,
+        permission="bulk_sign_out",
+        do=sign_out,
+        explains="Every session of these people ends, in every browser. They can sign in again at once.",
+        destroys=True,
+        subject=_self,
+    )
+)
+register(
+    Action(
+        name="security_notice",
+        title="send a security notice",
+        model=User,
+        permission="bulk_security_notice",
+        do=send_notice,
+        explains="Each of these people gets a mail of this text. Accounts that are not active get none.",
+        outside=True,
+        form=texts.NoticeForm,
+        subject=_self,
+        preview=texts.preview,
+    )
+)
+register(
+    Action(
+        name="ask_password",
+        title="ask for a new password",
+        model=User,
+        permission="bulk_ask_password",
+        do=ask_password,
+        explains=(
+            "Each of these people gets a mail with a link to choose a new password, and it is noted in the security "
+            "log. Until then the old password is good; to end what is open now, sign them out as well."
+        ),
+        outside=True,
+        subject=_self,
+    )
+)
+register(
+    Action(
+        name="forget_devices",
+        title="forget their devices",
+        model=User,
+        permission="bulk_forget_devices",
+        do=forget_devices,
+        explains="No device of these people is trusted any longer: the next sign-in from each is told by mail.",
+        destroys=True,
+        subject=_self,
+    )
+)
+register(
+    Action(
+        name="forget_device",
+        title="forget devices",
+        model=Device,
+        permission="bulk_forget_devices",
+        do=forget_device,
+        explains="These devices are not trusted any longer: the next sign-in from each is told by mail.",
+        destroys=True,
+        subject=lambda device: device.user_id,
+    )
+)

@@ -1,0 +1,41 @@
+"""What can be done to many sign-ins."""
+
+from __future__ import annotations
+
+from accounts import retention
+from accounts.models import SignIn
+from workflows.bulk.registry import Action, Did, RowFailed, Work, register
+from workflows.models import Run
+
+
+def anonymise(sign_in: SignIn, work: Work) -> Did:
+    """Forget it now, as retention would once it is old; its workflow has to have ended."""
+    if sign_in.emptied_at:
+        return Did.SKIPPED
+    # Locked in the order of retention: a run that has failed may be reopened at this very moment.
+    locked = SignIn.objects.select_for_update(of=("self",)).filter(pk=sign_in.pk)
+    if not locked.values_list("pk", flat=True):
+        return Did.SKIPPED
+    runs = Run.objects.select_for_update().filter(sign_in=sign_in)
+    if any(state in Run.UNFINISHED for state in runs.values_list("state", flat=True)):
+        raise RowFailed("Its workflow has not ended.")
+    retention.delete(Run.objects.filter(sign_in=sign_in))
+    retention.forget([sign_in.pk])
+    return Did.DONE
+
+
+register(
+    Action(
+        name="anonymise",
+        title="anonymise",
+        model=SignIn,
+        permission="bulk_anonymise",
+        do=anonymise,
+        explains=(
+            "What is known of these sign-ins is deleted for good: address, place, browser, session, notice, verdict, "
+            "their lines of the security log, and their runs. Devices stay known."
+        ),
+        destroys=True,
+        subject=lambda sign_in: sign_in.user_id,
+    )
+)

@@ -1,0 +1,116 @@
+"""How many messages of a job are under way: one a lane, whatever is lost or delivered twice.
+
+A message names its lane and turn. Who takes it makes the turn one more, so that every other copy of it is old; what it
+does it commits under a lock on the lane and only while the turn is its own. At the end of its slice of time it
+publishes the next. Where it was killed, or the message was lost, the sweep finds the lane due and publishes it anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from workflows.bulk import messages
+from workflows.bulk.models import BulkJob, BulkLane
+
+# Of one job. Two keep a database busy that answers one, and leave workers of many processes to the sign-ins.
+LANES = 2
+# Longer than the hard time limit of a task: who works still holds its lane.
+LEASE = timedelta(seconds=35)
+# A message may wait behind sign-ins for longer: then it finds itself old, and another is there.
+PATIENCE = timedelta(seconds=60)
+
+
+class TurnLost(Exception):
+    """Another has the lane now."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    job: UUID
+    lane: int
+    number: int
+
+    @property
+    def message(self) -> tuple[str, int, int]:
+        return str(self.job), self.lane, self.number
+
+
+def lock(job: BulkJob) -> None:
+    """Before the job's row is locked: who works locks its lane first, and then the job."""
+    list(BulkLane.objects.select_for_update().filter(job=job).order_by("number"))
+
+
+def begin(job: BulkJob, lanes: int = LANES) -> None:
+    """Have so many lanes go on with the job, and the others end. What was under way before is old from now on."""
+    for number in range(LANES):
+        BulkLane.objects.get_or_create(job=job, number=number)
+    BulkLane.objects.filter(job=job).update(turn=F("turn") + 1, attempts=0, due_at=None)
+    BulkLane.objects.filter(job=job, number__lt=lanes).update(due_at=timezone.now() + PATIENCE)
+    transaction.on_commit(partial(publish, job.pk), robust=True)
+
+
+def publish(job_id: UUID) -> None:
+    turns = [_turn_of(lane) for lane in BulkLane.objects.filter(job=job_id, due_at__isnull=False)]
+    if not messages.send("work", *(turn.message for turn in turns)):
+        BulkLane.objects.filter(job=job_id, due_at__isnull=False).update(due_at=timezone.now())
+
+
+def take(turn: Turn) -> Turn | None:
+    """Begin this turn; None where the message is old. Returns what the taker holds the lane by."""
+    taken = _lane(turn).update(turn=F("turn") + 1, attempts=F("attempts") + 1, due_at=timezone.now() + LEASE)
+    return Turn(turn.job, turn.lane, turn.number + 1) if taken else None
+
+
+def hold(turn: Turn) -> BulkLane:
+    """Lock the lane until the transaction ends. Raises TurnLost."""
+    lane = _lane(turn).select_for_update(of=("self",)).select_related("chunk").first()
+    if lane is None:
+        raise TurnLost
+    return lane
+
+
+def hand_on(turn: Turn) -> None:
+    """The slice of time is over: the next message goes on."""
+    if _lane(turn).update(due_at=timezone.now() + PATIENCE) and not messages.send("work", turn.message):
+        rest(turn, 0)
+
+
+def rest(turn: Turn, seconds: float) -> None:
+    """Nothing can be done now, which is nobody's fault: the sweep goes on after that."""
+    _lane(turn).update(due_at=timezone.now() + timedelta(seconds=seconds), attempts=0)
+
+
+def end(turn: Turn) -> None:
+    """There is nothing left for this lane."""
+    _lane(turn).update(due_at=None, attempts=0)
+
+
+def revive_due(most: int = 100) -> int:
+    """Publish anew what was killed, lost, or has rested; returns how many lanes."""
+    now = timezone.now()
+    revived = 0
+    due = BulkLane.objects.filter(due_at__lte=now, job__state__in=BulkJob.ACTIVE).order_by("due_at")
+    for lane in due[:most]:
+        turn = Turn(lane.job_id, lane.number, lane.turn + 1)
+        if not _lane(_turn_of(lane)).filter(due_at=lane.due_at).update(turn=turn.number, due_at=now + PATIENCE):
+            continue
+        if not messages.send("work", turn.message):
+            rest(turn, 0)
+            break
+        revived += 1
+    return revived
+
+
+def _lane(turn: Turn) -> QuerySet[BulkLane]:
+    return BulkLane.objects.filter(job=turn.job, number=turn.lane, turn=turn.number)
+
+
+def _turn_of(lane: BulkLane) -> Turn:
+    return Turn(lane.job_id, lane.number, lane.turn)

@@ -1,0 +1,135 @@
+"""Bulk jobs from the admin's lists: each action leads to a page that asks, and queues a job, which returns at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from accounts.models import User
+from workflows.bulk import jobs, registry, selection
+from workflows.bulk.registry import Action
+
+PREFIX = "bulk_"
+
+
+class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it is not generic
+    """A list whose rows bulk jobs can act on."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        if IS_POPUP_VAR in request.GET:
+            return actions
+        for action in registry.actions_of(self.model):
+            if registry.may(cast(User, request.user), action):
+                name = PREFIX + action.name
+                actions[name] = (partial(_ask_or_queue, action), name, f"Bulk job: {action.title}")  # type: ignore[assignment]
+        return actions
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
+        """Django takes what was ticked for ids as it came."""
+        try:
+            for one in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                selection.read_id(self.model, one)
+        except selection.NotReadable as error:
+            return HttpResponse(str(error), status=HTTPStatus.BAD_REQUEST, content_type="text/plain")
+        return super().response_action(request, queryset, *where)
+
+
+def add_to_admin(model: type[Model]) -> None:
+    """Have the list that the admin has of this model offer its bulk actions."""
+    whole = type(admin.site.get_model_admin(model))
+    admin.site.unregister(model)
+    admin.site.register(model, type(whole.__name__, (BulkAdmin, whole), {}))
+
+
+def _ask_or_queue(
+    action: Action, model_admin: BulkAdmin, request: HttpRequest, queryset: QuerySet[Any]
+) -> HttpResponse | None:
+    number = queryset.order_by().count()
+    if not number:
+        model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
+        return None
+    is_sent = "confirmed" in request.POST
+    form = action.form(request.POST if is_sent else None, prefix="p")
+    token = _token(request)
+    if not (is_sent and form.is_valid() and token and number <= _confirmed(request)):
+        return _ask(action, model_admin, request, queryset, number, form)
+    if "preview" in request.POST:
+        return _ask(action, model_admin, request, queryset, number, form, shown=True)
+    try:
+        job, is_new = jobs.queue(
+            action,
+            selection=_selection(action, request),
+            parameters=form.cleaned_data,
+            by=cast(User, request.user),
+            token=token,
+            dry_run="dry_run" in request.POST,
+        )
+    except (jobs.Refused, selection.NotReadable) as refusal:
+        model_admin.message_user(request, str(refusal), messages.ERROR)
+        return None
+    if not is_new:
+        model_admin.message_user(request, "This job was started already: here it is.", messages.INFO)
+    return redirect("admin:workflows_bulkjob_change", job.pk)
+
+
+def _ask(
+    action: Action,
+    model_admin: BulkAdmin,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    number: int,
+    form: forms.Form,
+    *,
+    shown: bool = False,
+) -> TemplateResponse:
+    is_all = request.POST.get("select_across") == "1"
+    ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    first = queryset.first() if shown and action.preview else None
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"{action.title[0].upper()}{action.title[1:]}?",
+        "opts": model_admin.opts,
+        "action": action,
+        "chosen": PREFIX + action.name,
+        "number": number,
+        "grown": "confirmed" in request.POST and number > _confirmed(request),
+        "form": form,
+        "preview": action.preview(first, form.cleaned_data) if first and action.preview else "",
+        "is_all": is_all,
+        # Of all that match, the filter in the address says which: Django wants one ticked all the same.
+        "ticked": ticked[:1] if is_all else ticked,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "token": _token(request) or uuid4(),
+    }
+    return TemplateResponse(request, "admin/workflows/bulkjob/ask.html", context)
+
+
+def _selection(action: Action, request: HttpRequest) -> dict[str, Any]:
+    if request.POST.get("select_across") == "1":
+        return selection.of_query(action.model, request.GET.urlencode())
+    return selection.of_ids(action.model, request.POST.getlist(ACTION_CHECKBOX_NAME))
+
+
+def _token(request: HttpRequest) -> UUID | None:
+    try:
+        return UUID(request.POST.get("token", ""))
+    except ValueError:
+        return None
+
+
+def _confirmed(request: HttpRequest) -> int:
+    """The number of rows that the page which asked has said."""
+    confirmed = request.POST.get("confirmed", "")
+    return int(confirmed) if confirmed.isascii() and confirmed.isdecimal() and len(confirmed) < 12 else -1

@@ -1,0 +1,116 @@
+"""The actions that there are: each module that has some registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django import forms
+from django.db.models import Model
+
+from accounts.models import User
+from workflows.bulk.models import BulkJob
+
+
+class Did(StrEnum):
+    """SKIPPED: there was nothing to do."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+
+
+class RowFailed(Exception):
+    """This row cannot be done. The text is a sentence for people."""
+
+
+class Rest(Exception):
+    """Nothing can be done just now; no row is to blame, and the job goes on by itself after ``seconds``."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class NoParameters(forms.Form):
+    """Of an action that has none."""
+
+
+@dataclass
+class Work:
+    """What an action is told beside the row. ``lines``: what it writes into the job's file."""
+
+    job: BulkJob
+    by: User
+    lines: list[str] = field(default_factory=list)
+    # An open connection to the mail server, of actions that mail.
+    mailer: Any = None
+
+    def close(self) -> None:
+        if self.mailer is not None:
+            self.mailer.close()
+            self.mailer = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """``do`` does it to one row, in a savepoint of its own.
+
+    ``destroys``: it can be tried without effect, and may need a second person. ``outside``: its effect is not in the
+    database (a mail), so each row is committed by itself, and the effect has a key that follows from job and row.
+    ``publishes``: it hands runs to the broker, and waits where sign-ins do. ``subject``: whose account it acts on,
+    for the security log. ``header``: the first line of the file that it writes.
+    """
+
+    name: str
+    title: str
+    model: type[Model]
+    permission: str
+    do: Callable[[Any, Work], Did]
+    explains: str
+    destroys: bool = False
+    outside: bool = False
+    publishes: bool = False
+    form: type[forms.Form] = NoParameters
+    related: tuple[str, ...] = ()
+    subject: Callable[[Any], int] | None = None
+    header: str = ""
+    preview: Callable[[Any, dict[str, Any]], str] | None = None
+
+    @property
+    def full_permission(self) -> str:
+        return f"workflows.{self.permission}"
+
+
+class UnknownAction(LookupError):
+    """This version of the site has no such action."""
+
+
+_actions: dict[str, Action] = {}
+
+
+def register(action: Action) -> Action:
+    _actions[action.name] = action
+    return action
+
+
+def get(name: str) -> Action:
+    """Raises UnknownAction."""
+    try:
+        return _actions[name]
+    except KeyError:
+        raise UnknownAction(f"This version of the site has no bulk action {name!r}.") from None
+
+
+def all_actions() -> list[Action]:
+    return list(_actions.values())
+
+
+def actions_of(model: type[Model]) -> list[Action]:
+    return [action for action in _actions.values() if action.model is model]
+
+
+def may(user: User, action: Action) -> bool:
+    """Whoever is not active has no permission."""
+    return user.is_staff and user.has_perm(action.full_permission)

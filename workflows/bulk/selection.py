@@ -1,0 +1,108 @@
+"""What a job acts on: rows that were ticked, or all that a filter of the admin's list matches for its requester.
+
+It is described, not listed, and looked up again by the worker with the requester's permissions of that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from accounts.models import User
+from workflows.bulk import registry
+from workflows.bulk.models import BulkJob
+from workflows.bulk.registry import Action
+
+# Rows that can be ticked; more are selected by a filter.
+MOST_IDS = 1_000
+# They say which page is seen, not what is in the list.
+OF_THE_PAGE = {PAGE_VAR, ALL_VAR, IS_POPUP_VAR}
+
+
+class NotAllowed(Exception):
+    """Who asked for the job may not, or not any longer. The text is a sentence for people."""
+
+
+class NotReadable(Exception):
+    """What is described is no selection of this model. The text is a sentence for people."""
+
+
+def of_ids(model: type[Model], ids: Collection[Any]) -> dict[str, Any]:
+    """Raises NotReadable."""
+    if len(ids) > MOST_IDS:
+        raise NotReadable(f"More than {MOST_IDS:,} ids are given. Select by a filter instead.")
+    return {"ids": [str(read_id(model, one)) for one in ids], **_newest(model)}
+
+
+def of_query(model: type[Model], query: str) -> dict[str, Any]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return {"query": urlencode([pair for pair in pairs if pair[0] not in OF_THE_PAGE]), **_newest(model)}
+
+
+def read_id(model: type[Model], one: Any) -> Any:
+    """Raises NotReadable."""
+    try:
+        return model._meta.pk.clean(one, None)
+    except ValidationError as error:
+        raise NotReadable(f"{str(one)[:64]!r} is no id of a {model._meta.verbose_name}.") from error
+
+
+def requester_of(job: BulkJob) -> User:
+    """Who asked for the job, where they still may. Raises NotAllowed."""
+    by = job.requested_by
+    if by is None:
+        raise NotAllowed("The account that started the job is gone.")
+    action = registry.get(job.action)
+    if not registry.may(by, action):
+        raise NotAllowed(f"{by.get_username()} has no longer the permission {action.full_permission}.")
+    return by
+
+
+def selected(action: Action, selection: dict[str, Any], by: User) -> QuerySet[Any]:
+    """The rows of the selection that ``by`` sees. Raises NotAllowed or NotReadable."""
+    request = _request_of(by, action.model, selection.get("query", ""))
+    if "ids" in selection:
+        rows = visible(action, by).filter(pk__in=selection["ids"])
+    else:
+        visible(action, by)
+        try:
+            rows = admin.site.get_model_admin(action.model).get_changelist_instance(request).get_queryset(request)
+        except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError) as error:
+            raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
+    if selection.get("up_to") is None:
+        return rows.none()
+    return rows.filter(pk__lte=selection["up_to"])
+
+
+def visible(action: Action, by: User) -> QuerySet[Any]:
+    """All rows of the action's model that ``by`` sees. Raises NotAllowed."""
+    model_admin = admin.site.get_model_admin(action.model)
+    request = _request_of(by, action.model)
+    if not model_admin.has_view_permission(request):
+        raise NotAllowed(f"{by.get_username()} may not see {action.model._meta.verbose_name_plural}.")
+    return model_admin.get_queryset(request)
+
+
+def _newest(model: type[Model]) -> dict[str, str | None]:
+    """What comes into the list after this was not asked about. Ids of all models begin with the time, or count."""
+    newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return {"up_to": None if newest is None else str(newest)}
+
+
+def _request_of(by: User, model: type[Model], query: str = "") -> HttpRequest:
+    """The admin asks a request who is there, and what their filter is."""
+    request = RequestFactory().get(f"/?{query}")
+    request.user = by
+    # What the list would say beside its rows, nobody reads here.
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    return request
