@@ -32,6 +32,8 @@ class MailServer(socketserver.ThreadingTCPServer):
     def __init__(self, answers: dict[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)
         self.answers = ANSWERS | answers
+        # To the one who is named as a recipient, by the address, one after the other, of which the last stays.
+        self.answers_for: dict[str, list[str]] = {}
         self.received: list[EmailMessage] = []
         self.stopped = threading.Event()
 
@@ -53,7 +55,7 @@ class Conversation(socketserver.StreamRequestHandler):
         self._answer("CONNECT")
         for line in self.rfile:
             verb = line[:4].decode().upper().strip()
-            self._answer(verb)
+            self._answer(verb, line)
             if verb == "DATA" and self.server.answers["DATA"].startswith("354"):
                 self._take_mail()
             if verb == "QUIT":
@@ -67,13 +69,18 @@ class Conversation(socketserver.StreamRequestHandler):
             self.server.received.append(message_from_bytes(b"".join(lines), policy=policy.default))
         self._answer(".")
 
-    def _answer(self, to: str) -> None:
-        answer = self.server.answers.get(to, "500 what?")
+    def _answer(self, to: str, line: bytes = b"") -> None:
+        answer = self._own_answer(line) if to == "RCPT" else ""
+        answer = answer or self.server.answers.get(to, "500 what?")
         if answer == SILENCE:
             self.server.stopped.wait()
         if answer in {HANG_UP, SILENCE}:
             raise StopIteration
         self.wfile.write(f"{answer}\r\n".encode())
+
+    def _own_answer(self, line: bytes) -> str:
+        own = self.server.answers_for.get(line.decode().partition("<")[2].partition(">")[0], [])
+        return (own.pop(0) if len(own) > 1 else own[0]) if own else ""
 
 
 @contextmanager

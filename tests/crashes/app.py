@@ -7,7 +7,7 @@ from typing import Any
 
 from celery.signals import worker_init, worker_process_init
 
-from loginwatch.celery import app
+from loginwatch.celery import app as app
 
 # Seconds between two calls of whatever beat calls.
 TICK = 1.0

@@ -36,7 +36,7 @@ class Trial:
 
     def begin(self, window: Window, whom: str = plans.PROCESS) -> Run:
         """A run that will come to ``window``, where somebody dies."""
-        run = self._make_run(self.make_person())
+        run = self.make_run(self.make_person())
         for each in (*window.after, window):
             plans.plan(self.folder, run.pk, each.step, each.point, whom)
         if window.start is Start.UNPUBLISHED:
@@ -77,7 +77,7 @@ class Trial:
     def outcome(self, run: Run) -> Outcome:
         return outcome_of(run, self.mail.received, self.risk.requests)
 
-    def _make_run(self, user: User) -> Run:
+    def make_run(self, user: User) -> Run:
         session = SessionStore()
         session.create()
         sign_in = SignIn.objects.create(

@@ -31,11 +31,19 @@ class Answer:
 
 @dataclass
 class RiskService:
-    """``answer`` is given to each request; ``requests`` are (headers, body) as they came."""
+    """``answer`` is given to each request; ``requests`` are (headers, body) as they came.
+
+    ``answers`` are those for a sign-in, by its id, one after the other, of which the last stays.
+    """
 
     url: str
     answer: Answer = field(default_factory=Answer)
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+
+    def next_answer(self, body: dict[str, Any]) -> Answer:
+        own = self.answers.get(body.get("sign_in", {}).get("id", ""), [])
+        return (own.pop(0) if len(own) > 1 else own[0]) if own else self.answer
 
     def will_say(self, assessment: dict[str, Any]) -> None:
         self.answer = Answer(body=json.dumps(assessment).encode())
@@ -63,7 +71,7 @@ def _handler(service: RiskService, stopping: threading.Event) -> type[BaseHTTPRe
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             service.requests.append((dict(self.headers), json.loads(body)))
-            answer = service.answer
+            answer = service.next_answer(json.loads(body))
             stopping.wait(answer.delay)
             if stopping.is_set():
                 return

@@ -1,0 +1,116 @@
+"""Each step, and each way in which it can go wrong, on a real worker: what becomes of it, into docs/errors.md."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+from django.db.models import F, Sum
+
+from benchmarks import page
+from tests import servers
+from tests.crashes import plans
+from tests.crashes.trial import Trial
+from tests.errors import calls
+from tests.errors.cells import BOTH, CELLS, Cell
+from tests.errors.outcome import Runs, table_of_calls, table_of_steps
+from tests.servers import CHECKOUT
+from tests.waiting import wait_for
+from workflows import publishing
+from workflows.models import CallbackCall, Run, Step
+from workflows.steps import RISK_BUDGET, Name
+
+# The work is done before the tests, by the fixture; they only read.
+pytestmark = pytest.mark.django_db
+
+PAGE = CHECKOUT / "docs" / "errors.md"
+QUEUES = ("sign_in", "mail", "risk", "system")
+# Seconds for all together, on a machine that has other things to do.
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def runs(trial: Trial, worker: servers.Server, broker_url: str) -> Runs:
+    """The run of each cell, when all have ended and nobody will call anything any more."""
+    cells = [*CELLS, BOTH]
+    began = {cell: begin(trial, cell) for cell in cells if not cell.alone}
+    spend_budget(*(run for cell, run in began.items() if cell.spends_budget))
+    wait_until_ended(*began.values())
+    for cell in cells:
+        if cell.alone:
+            began[cell] = begin(trial, cell)
+            wait_until_ended(began[cell])
+    wait_for(lambda: is_idle(broker_url), "nothing is left to be done", seconds=PATIENCE)
+    assert not list(trial.folder.glob("* taken")), "each of these points was reached"
+    return {cell: Run.objects.get(pk=began[cell].pk) for cell in cells}
+
+
+def begin(trial: Trial, cell: Cell) -> Run:
+    run = trial.make_run(trial.make_person())
+    for step, point, what in cell.plans:
+        plans.plan(trial.folder, run.pk, step, point, what.format(run=run.pk))
+    trial.mail.answers_for[run.sign_in.user.email] = list(cell.mail)
+    trial.risk.answers[str(run.sign_in_id)] = list(cell.risk)
+    publishing.publish(run)
+    return run
+
+
+def spend_budget(run: Run) -> None:
+    """As if the risk service had been away for as long as it is asked. It has asked for a pause of some seconds."""
+    step = run.steps.filter(name=Name.POST_TO_RISK_API, state=Step.State.RETRYING)
+    wait_for(lambda: step.update(started_at=F("started_at") - RISK_BUDGET), "it waits to be asked again")
+
+
+def wait_until_ended(*runs: Run) -> None:
+    unfinished = Run.objects.filter(pk__in=[run.pk for run in runs], state__in=Run.UNFINISHED)
+    limit = time.monotonic() + PATIENCE
+    wait_for(lambda: not unfinished.exists() or time.monotonic() > limit, "an end", seconds=2 * PATIENCE)
+    assert not unfinished.exists(), list(unfinished.values_list("steps__name", "steps__state"))
+
+
+def is_idle(broker_url: str) -> bool:
+    """Whether nothing of a run waits or is at work, and nothing came of what was at work before."""
+    before = number_of_calls()
+    return not at_work() and not waiting(broker_url) and not at_work() and before == number_of_calls()
+
+
+def at_work() -> bool:
+    inspect = current_app.control.inspect(limit=1)
+    answers = (inspect.active(), inspect.reserved(), inspect.scheduled())
+    held: list[dict[str, Any]] = [task for answer in answers for tasks in (answer or {}).values() for task in tasks]
+    names = [str(task.get("request", task)["name"]) for task in held]
+    return any(name.startswith("workflows.") and "periodic" not in name for name in names)
+
+
+def waiting(broker_url: str) -> bool:
+    with redis.Redis.from_url(broker_url) as client:
+        messages = [message for queue in QUEUES for message in client.lrange(queue, 0, -1)]
+    return any(b"workflows.periodic" not in message and b"workflows." in message for message in messages)
+
+
+def number_of_calls() -> int:
+    return CallbackCall.objects.aggregate(calls=Sum("calls"))["calls"] or 0
+
+
+def test_what_becomes_of_each_step_is_what_the_docs_say(runs: Runs) -> None:
+    assert_documented("errors, steps", table_of_steps(runs))
+
+
+def test_celery_calls_the_callbacks_as_often_as_the_docs_say(trial: Trial, runs: Runs) -> None:
+    assert_documented("errors, calls", table_of_calls(runs, calls.noted(trial.folder)))
+
+
+def test_no_step_was_done_twice(trial: Trial, runs: Runs) -> None:
+    for cell, run in runs.items():
+        outcome = trial.outcome(run)
+        once = (*outcome.events.values(), *outcome.mails, outcome.devices, outcome.assessments, len(outcome.verdicts))
+        assert max(once) <= 1, f"{cell}: {outcome}"
+
+
+def assert_documented(name: str, rendered: str) -> None:
+    before = PAGE.read_text()
+    page.write(name, rendered, page=PAGE)
+    assert PAGE.read_text() == before, "docs/errors.md was out of date. It has been rewritten: look at it and commit it"
