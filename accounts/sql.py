@@ -13,7 +13,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.backends.utils import CursorWrapper
@@ -50,11 +50,17 @@ def run(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> None:
         cursor.execute(statement, values)
         return
     name, preparing, executing = _prepared_form(statement)
-    known = _known_to(connection)
-    if name not in known:
-        cursor.execute(preparing)
-        known.add(name)
+    if name not in _known_to(connection, cursor):
+        _prepare(connection, cursor, name, preparing)
     cursor.execute(executing, values)
+
+
+def _prepare(wrapper: Any, cursor: CursorWrapper, name: str, preparing: str) -> None:
+    """Until it is over nobody knows what the server has: a task's time limit may come between its answer and here."""
+    owner, known = wrapper.prepared_by_loginwatch
+    wrapper.prepared_by_loginwatch = (owner, None)
+    cursor.execute(preparing)
+    wrapper.prepared_by_loginwatch = (owner, known | {name})
 
 
 @functools.cache
@@ -67,13 +73,17 @@ def _prepared_form(statement: str) -> tuple[str, str, str]:
     return name, f"PREPARE {name} AS {numbered}", f"EXECUTE {name} {arguments}"
 
 
-def _known_to(wrapper: Any) -> set[str]:
+def _known_to(wrapper: Any, cursor: CursorWrapper) -> frozenset[str]:
     """The names of the statements that the connection to the server has prepared; a new one knows none."""
-    owner, known = getattr(wrapper, "prepared_by_loginwatch", (None, set[str]()))
-    if owner is not wrapper.connection:
-        known = set()
-        wrapper.prepared_by_loginwatch = (wrapper.connection, known)
-    return known
+    owner, known = getattr(wrapper, "prepared_by_loginwatch", (None, None))
+    if owner is wrapper.connection and known is not None:
+        return cast("frozenset[str]", known)
+    found: frozenset[str] = frozenset()
+    if owner is wrapper.connection:
+        cursor.execute("SELECT name FROM pg_prepared_statements")
+        found = frozenset(name for (name,) in cursor.fetchall())
+    wrapper.prepared_by_loginwatch = (wrapper.connection, found)
+    return found
 
 
 def in_database_form(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:

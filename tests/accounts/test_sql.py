@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -87,3 +91,23 @@ def test_behind_a_pooler_nothing_is_prepared(alice: User, monkeypatch: pytest.Mo
         assert sql.fetch(NAME_OF, User, id=alice.pk) == ("alice",)
 
     assert [query["sql"].split()[0] for query in written] == ["SELECT"]
+
+
+@on_postgresql
+def test_a_time_limit_in_the_middle_of_preparing_does_no_harm(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute = CursorWrapper.execute
+
+    def interrupted(self: CursorWrapper, statement: Any, params: Any = None) -> Any:
+        execute(self, statement, params)
+        raise SoftTimeLimitExceeded  # the server has prepared it, and nobody here knows
+
+    connection.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", interrupted)
+        with pytest.raises(SoftTimeLimitExceeded):
+            sql.fetch(NAME_OF, User, id=alice.pk)
+
+    assert sql.fetch(NAME_OF, User, id=alice.pk) == ("alice",)
+    with CaptureQueriesContext(connection) as queries:
+        assert sql.fetch(NAME_OF, User, id=alice.pk) == ("alice",)
+    assert len(queries) == 1
