@@ -24,13 +24,15 @@ app.conf.task_annotations = {
 def give_up_soon(**kwargs: Any) -> None:
     from django.conf import settings
 
+    from tests.errors.pause import recover_after_all_calls
     from workflows import ledger, steps  # they know models, as those of tests/crashes/app.py do
 
+    recover_after_all_calls()
     ledger.HINDERED_DELAY = 0.5
     ledger.MOST_ATTEMPTS = 3
-    steps.LEASE = timedelta(seconds=8)
+    steps.LEASE = timedelta(seconds=9)
     steps.LONGEST_RISK_DELAY = 3.0  # for which the service asks that is away for good
-    settings.EMAIL_TIMEOUT = 3  # longer than the soft limit, and short enough to part before the hard one
+    settings.EMAIL_TIMEOUT = 4  # longer than the soft limit, and short enough to part before the hard one
 
 
 @task_prerun.connect

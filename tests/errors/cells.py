@@ -22,8 +22,8 @@ class Cell:
     """``what`` goes wrong with ``step``; the rest is how.
 
     ``plans``: what happens at which point of which step. ``mail``, ``risk``: the answers that the run gets, and where
-    it has got them, others. ``alone``: with no other run at the same time, as SQLite holds everybody, or as the group's members
-    have to come in their order before their time is up.
+    it has got them, others. ``alone``: with no other run at the same time, as SQLite holds everybody, or as the group's
+    members have to come in their order before their time is up.
     """
 
     step: str

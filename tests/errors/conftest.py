@@ -35,7 +35,7 @@ def time_limits() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def worker(folder: Path, env: dict[str, str], time_limits: None) -> Iterator[servers.Server]:
     """A worker with beat in it, and with more children than can be kept busy at once."""
-    command = (str(servers.BIN / "celery"), "-A", "tests.errors.app", "worker", "-l", "DEBUG", "-c", "6")
+    command = (str(servers.BIN / "celery"), "-A", "tests.errors.app", "worker", "-l", "INFO", "-c", "6")
     beat = ("-B", "-s", str(folder / "schedule"), "--without-mingle")
     # It waits longer for the risk service than its steps may take.
     server = servers.Server(*command, *beat, log=folder / "worker.log", env={**env, "RISK_API_TIMEOUT": "20"})

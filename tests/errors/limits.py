@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # Seconds, soft and hard. A message carries those of who publishes it.
-IN_DATABASE = {"soft_time_limit": 2, "time_limit": 4}
-OUTSIDE = {"soft_time_limit": 2, "time_limit": 7}
+IN_DATABASE = {"soft_time_limit": 3, "time_limit": 5}
+OUTSIDE = {"soft_time_limit": 3, "time_limit": 8}
 LIMITS = {
     "check_device": IN_DATABASE,
     "notify_user": OUTSIDE,

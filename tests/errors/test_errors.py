@@ -79,8 +79,8 @@ def is_idle(broker_url: str) -> bool:
 
 def at_work() -> bool:
     inspect = current_app.control.inspect(limit=1)
-    answers = (inspect.active(), inspect.reserved(), inspect.scheduled())
-    held: list[dict[str, Any]] = [task for answer in answers for tasks in (answer or {}).values() for task in tasks]
+    answers: list[Any] = [inspect.active(), inspect.reserved(), inspect.scheduled()]
+    held = [task for answer in answers for tasks in (answer or {}).values() for task in tasks]
     names = [str(task.get("request", task)["name"]) for task in held]
     return any(name.startswith("workflows.") and "periodic" not in name for name in names)
 
