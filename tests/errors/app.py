@@ -5,14 +5,13 @@ It is that of the tests of crashes (tests/crashes/app.py), with shorter time lim
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from celery import Task
 from celery.signals import task_prerun, worker_process_init
 
 from tests.crashes.app import app as app
-from tests.errors.limits import LIMITS
+from tests.errors.limits import LEASE, LIMITS, STALLED
 
 app.conf.task_annotations = {
     **app.conf.task_annotations,
@@ -25,12 +24,13 @@ def give_up_soon(**kwargs: Any) -> None:
     from django.conf import settings
 
     from tests.errors.pause import recover_after_all_calls
-    from workflows import ledger, steps  # they know models, as those of tests/crashes/app.py do
+    from workflows import ledger, runs, steps  # they know models, as those of tests/crashes/app.py do
 
     recover_after_all_calls()
     ledger.HINDERED_DELAY = 0.5
     ledger.MOST_ATTEMPTS = 3
-    steps.LEASE = timedelta(seconds=9)
+    runs.STALLED = STALLED
+    steps.LEASE = LEASE
     steps.LONGEST_RISK_DELAY = 3.0  # for which the service asks that is away for good
     settings.EMAIL_TIMEOUT = 4  # longer than the soft limit, and short enough to part before the hard one
 

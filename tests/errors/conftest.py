@@ -17,15 +17,16 @@ from tests.crashes.conftest import folder as folder
 from tests.crashes.conftest import mail as mail
 from tests.crashes.conftest import risk as risk
 from tests.crashes.conftest import trial as trial
-from tests.errors.limits import LIMITS
+from tests.errors.limits import LIMITS, STALLED
 from tests.live.conftest import database_url as database_url
-from workflows import tasks
+from workflows import runs, tasks
 
 
 @pytest.fixture(scope="module")
-def time_limits() -> Iterator[None]:
-    """Of the step that this process publishes: a message carries them."""
+def limits(broker_url: str) -> Iterator[None]:
+    """Those of the step that this process publishes: a message carries them."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "STALLED", STALLED)
         for name, limit in LIMITS["check_device"].items():
             patch.setattr(tasks.check_device, name, limit)
         patch.setattr(tasks.check_device, "_exec_options", None)  # where Celery keeps what it has read of them
@@ -33,7 +34,7 @@ def time_limits() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def worker(folder: Path, env: dict[str, str], time_limits: None) -> Iterator[servers.Server]:
+def worker(folder: Path, env: dict[str, str], limits: None) -> Iterator[servers.Server]:
     """A worker with beat in it, and with more children than can be kept busy at once."""
     command = (str(servers.BIN / "celery"), "-A", "tests.errors.app", "worker", "-l", "INFO", "-c", "6")
     beat = ("-B", "-s", str(folder / "schedule"), "--without-mingle")

@@ -1,6 +1,8 @@
-"""The time limits of the steps in these tests."""
+"""The time limits of the steps in these tests, and what has to be longer."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 # Seconds, soft and hard. A message carries those of who publishes it.
 IN_DATABASE = {"soft_time_limit": 3, "time_limit": 5}
@@ -12,3 +14,7 @@ LIMITS = {
     "post_to_risk_api": OUTSIDE,
     "post_process": IN_DATABASE,
 }
+# Recovery would have another at a step that hangs in the database, which would go on as soon as that is killed.
+STALLED = timedelta(seconds=8)
+# Others wait for it.
+LEASE = timedelta(seconds=9)

@@ -1,0 +1,146 @@
+"""What the ledger keeps of attempts that did not do a step, and how it numbers them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from workflows import ledger, runs, steps, tasks
+from workflows.ledger import Result, TryAgain
+from workflows.models import Run, Step
+from workflows.steps import Name
+
+HINDRANCES = [OperationalError("deadlock detected"), InterfaceError("closed"), SoftTimeLimitExceeded()]
+
+
+def step_of(run: Run, name: str) -> Step:
+    return run.steps.get(name=name)
+
+
+def noted(run: Run, name: str) -> list[tuple[int, str]]:
+    return list(step_of(run, name).failed_attempts.values_list("number", "outcome"))
+
+
+def end_the_lease(run: Run, name: str) -> None:
+    """As if the time had passed."""
+    run.steps.filter(name=name).update(leased_until=timezone.now())
+
+
+def hindered_by(error: Exception) -> object:
+    def act(step: Step) -> Result:
+        raise error
+
+    return act
+
+
+def do(step: Step) -> Result:
+    return {}
+
+
+@pytest.mark.parametrize("error", HINDRANCES)
+@pytest.mark.parametrize("name", [Name.SAVE_EVENT, Name.NOTIFY_USER])
+def test_a_hindered_attempt_is_put_off_and_the_next_has_the_next_number(run: Run, name: str, error: Exception) -> None:
+    def attempt(act: object) -> Result:
+        if name == Name.SAVE_EVENT:
+            return ledger.in_database(run.pk, name, act)  # type: ignore[arg-type]
+        return ledger.outside(run.pk, name, act, lease=steps.LEASE)  # type: ignore[arg-type]
+
+    with pytest.raises(TryAgain) as again:
+        attempt(hindered_by(error))
+    (put_off,) = step_of(run, name).failed_attempts.all()
+    assert (put_off.number, put_off.outcome) == (1, "put_off")
+    assert put_off.error == again.value.reason
+    assert put_off.next_at == step_of(run, name).leased_until
+
+    end_the_lease(run, name)
+    attempt(do)
+
+    assert (step_of(run, name).state, step_of(run, name).attempts) == (Step.State.SUCCEEDED, 2)
+    assert noted(run, name) == [(1, "put_off")]
+
+
+def test_an_error_in_a_transaction_counts_as_an_attempt_though_it_was_rolled_back(run: Run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        ledger.in_database(run.pk, Name.SAVE_EVENT, lambda step: {"event": 1 // 0})
+    ledger.fail_step(run.pk, Name.SAVE_EVENT, "ZeroDivisionError")
+
+    assert (step_of(run, Name.SAVE_EVENT).attempts, noted(run, Name.SAVE_EVENT)) == (1, [(1, "failed")])
+
+
+def test_an_error_outside_ends_the_attempt_that_was_claimed(run: Run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        ledger.outside(run.pk, Name.NOTIFY_USER, lambda step: {"notice": 1 // 0}, lease=steps.LEASE)
+    ledger.fail_step(run.pk, Name.NOTIFY_USER, "ZeroDivisionError")
+
+    assert (step_of(run, Name.NOTIFY_USER).attempts, noted(run, Name.NOTIFY_USER)) == (1, [(1, "failed")])
+
+
+def be_killed(run: Run) -> None:
+    """In the midst of an attempt outside, whose lease is over by now."""
+    with pytest.raises(KeyboardInterrupt):
+        ledger.outside(run.pk, Name.NOTIFY_USER, _interrupted, lease=timedelta(0))
+
+
+def _interrupted(step: Step) -> Result:
+    raise KeyboardInterrupt
+
+
+def test_recovery_notes_the_attempt_whose_process_was_killed(run: Run) -> None:
+    be_killed(run)
+
+    ledger.may_go_on([run.pk])
+
+    step = step_of(run, Name.NOTIFY_USER)
+    assert (step.state, step.attempts, step.cut_off) == (Step.State.WAITING, 1, 1)
+    assert noted(run, Name.NOTIFY_USER) == [(1, "killed")]
+
+
+def test_who_takes_the_step_over_before_recovery_notes_it_too(run: Run) -> None:
+    be_killed(run)
+
+    ledger.outside(run.pk, Name.NOTIFY_USER, do, lease=steps.LEASE)
+
+    step = step_of(run, Name.NOTIFY_USER)
+    assert (step.state, step.attempts, step.cut_off) == (Step.State.SUCCEEDED, 2, 1)
+    assert noted(run, Name.NOTIFY_USER) == [(1, "killed")]
+
+
+def test_giving_a_step_up_is_no_attempt(run: Run) -> None:
+    for _ in range(ledger.MOST_CUT_OFF):
+        be_killed(run)
+    ledger.may_go_on([run.pk])
+
+    step = step_of(run, Name.NOTIFY_USER)
+    assert (step.state, step.attempts) == (Step.State.FAILED, ledger.MOST_CUT_OFF)
+    assert noted(run, Name.NOTIFY_USER) == [(number + 1, "killed") for number in range(ledger.MOST_CUT_OFF)]
+    assert "killed 5 times" in step.error
+
+
+def test_a_step_that_was_given_up_is_tried_as_often_once_a_person_has_it_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MOST_ATTEMPTS", 2)
+    act = hindered_by(OperationalError("deadlock detected"))
+
+    for _ in range(2):
+        with pytest.raises(TryAgain):
+            ledger.in_database(run.pk, Name.SAVE_EVENT, act)  # type: ignore[arg-type]
+        end_the_lease(run, Name.SAVE_EVENT)
+        with pytest.raises(ledger.GaveUp, match="2 times"):
+            ledger.in_database(run.pk, Name.SAVE_EVENT, act)  # type: ignore[arg-type]
+        ledger.fail_step(run.pk, Name.SAVE_EVENT, "GaveUp")
+        runs.reopen_failed_runs()
+
+    assert noted(run, Name.SAVE_EVENT) == [(1, "put_off"), (2, "failed"), (3, "put_off"), (4, "failed")]
+
+
+def test_a_mail_server_that_is_silent_when_the_time_is_up_has_time_to_part() -> None:
+    soft, hard = tasks.notify_user.soft_time_limit, tasks.notify_user.time_limit
+    assert soft is not None and hard is not None
+
+    assert soft + settings.EMAIL_TIMEOUT < hard
