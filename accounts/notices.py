@@ -51,8 +51,10 @@ def is_worth_a_notice(sign_in: SignIn) -> bool:
 
 
 def claim_notice(sign_in: SignIn, message_id: str) -> Notice:
-    """The one notice of this sign-in, made if it is not there yet."""
+    """The one notice of this sign-in, made if it is not there yet; one that was given up begins anew."""
     notice, _ = Notice.objects.get_or_create(sign_in=sign_in, defaults={"message_id": message_id})
+    if notice.state == State.GIVEN_UP:
+        Notice.objects.filter(pk=notice.pk, state=State.GIVEN_UP).update(state=State.CLAIMED)
     return notice
 
 

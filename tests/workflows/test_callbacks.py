@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connections
 
-from accounts import retention
+from accounts import notices, retention
 from accounts.models import Notice, SecurityEvent
+from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from workflows import ledger, runs, step_tasks, steps, tasks
 from workflows.callbacks import Level, note_call
@@ -121,6 +122,27 @@ def test_the_notice_of_a_member_that_failed_is_given_up(run: Run) -> None:
 
     notice = Notice.objects.get()
     assert (notice.state, notice.last_error) == (Notice.State.GIVEN_UP, "no template")
+
+
+def test_a_notice_that_was_given_up_with_its_step_is_handed_over_when_the_run_goes_on(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.check_device(make_run().pk)
+    run = make_run(user_agent=SAFARI)
+    steps.check_device(run.pk)
+    notices.claim_notice(run.sign_in, "<1@testserver>")
+    ledger.fail_step(run.pk, Name.NOTIFY_USER, "no template")
+    call(tasks.on_notice_error, run, Name.NOTIFY_USER)
+    runs.reopen_failed_runs()
+
+    def away(notice: Notice) -> None:
+        raise notices.MailServerAway("away")
+
+    monkeypatch.setattr(notices, "send_notice", away)
+    monkeypatch.setattr(steps, "NOTICE_DELAYS", ())
+    steps.notify_user(run.pk)
+
+    assert Notice.objects.get().state == Notice.State.HANDED_OVER
 
 
 def test_a_call_whose_effect_could_not_be_done_is_not_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
