@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import Notice, SignIn
 from tests.growth.plans import Statement, assert_touched, explained
-from workflows import alerts, backlog, periodic, publishing, runs
+from workflows import alerts, backlog, missed_calls, periodic, publishing, runs
 from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
 
@@ -136,5 +136,16 @@ def test_runs_whose_mail_was_given_up_long_ago() -> None:
 
     with explained() as statements:
         assert periodic.deliver_notices() == 0
+
+    assert_little_was_touched(statements)
+
+
+def test_error_callbacks_that_nobody_called(unfinished: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "publish_error_callbacks", lambda errbacks: len(list(errbacks)))
+    failed = Step.objects.filter(run=unfinished[2], name="post_to_risk_api")
+    failed.update(state=Step.State.FAILED, finished_at=timezone.now() - LONG_AGO)
+
+    with explained() as statements:
+        assert missed_calls.make_up_missed_calls() == 2
 
     assert_little_was_touched(statements)
