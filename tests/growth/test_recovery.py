@@ -16,7 +16,7 @@ from accounts import answers
 from accounts.models import Notice, SignIn
 from tests.growth.plans import Statement, assert_touched, explained
 from tests.workflows.risk_service import risk_service
-from workflows import alerts, backlog, breakers, draining, periodic, publishing, risk_api, runs
+from workflows import alerts, backlog, breakers, draining, missed_calls, periodic, publishing, risk_api, runs
 from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
 
@@ -206,5 +206,16 @@ def test_a_sign_in_that_was_not_its_persons() -> None:
     sign_in = SignIn.objects.exclude(user=1).latest("pk")
     with explained() as statements:
         assert answers.answer(sign_in, SignIn.Answer.NOT_MINE)
+
+    assert_little_was_touched(statements)
+
+
+def test_error_callbacks_that_nobody_called(unfinished: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "publish_error_callbacks", lambda errbacks: len(list(errbacks)))
+    failed = Step.objects.filter(run=unfinished[2], name="post_to_risk_api")
+    failed.update(state=Step.State.FAILED, finished_at=timezone.now() - LONG_AGO)
+
+    with explained() as statements:
+        assert missed_calls.make_up_missed_calls() == 2
 
     assert_little_was_touched(statements)

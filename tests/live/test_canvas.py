@@ -150,6 +150,7 @@ def test_a_step_that_fails_for_good_fails_the_run_and_says_why(
     assert "422: the version is wrong" in failed.error
     assert step_of(run, Name.POST_PROCESS).state == Step.State.WAITING
     wait_for(lambda: AsyncResult(failed.task_id).failed(), "Celery's result says so too")
+    wait_for(lambda: run.callback_calls.count() == 2, "the task's error callback and the chain's are called")
 
 
 def test_recovery_publishes_what_a_broker_that_was_down_did_not_take(
