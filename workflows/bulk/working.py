@@ -58,7 +58,7 @@ def work(job: BulkJob, turn: Turn) -> bool:
     task = Work(job, selection.requester_of(job))
     if action.publishes:
         _give_way()
-    step = _one_outside if action.outside else _some_inside
+    step = _some_outside if action.outside else _some_inside
     try:
         while step(action, task, turn):
             if time.monotonic() > until:
@@ -77,29 +77,35 @@ def _some_inside(action: Action, work: Work, turn: Turn) -> bool:
         lane, chunk = found
         batch = Batch()
         work.lines.clear()
-        _do_rows(action, work, _due(lane, chunk), batch, give_up=lane.attempts > GIVEN_UP_AFTER)
+        ids = _due(lane, chunk)
+        _do_rows(action, work, ids, _rows(action, work, ids), batch, give_up=lane.attempts > GIVEN_UP_AFTER)
         _note(action, work, lane, chunk, batch)
         return True
 
 
-def _one_outside(action: Action, work: Work, turn: Turn) -> bool:
-    """One row whose effect is outside: done while the lane is held by its lease, and noted at once."""
+def _some_outside(action: Action, work: Work, turn: Turn) -> bool:
+    """Rows whose effects are outside: done while the lane is held by its lease, each noted at once."""
     with transaction.atomic():
         found = _next(work.job, turn)
     if found is None:
         return False
     lane, chunk = found
-    batch = Batch()
-    _do_rows(action, work, _due(lane, chunk)[:1], batch, give_up=lane.attempts > GIVEN_UP_AFTER)
-    insist(partial(_note_outside, action, work, turn, chunk, batch))
+    ids = _due(lane, chunk)
+    rows = _rows(action, work, ids)
+    until = time.monotonic() + LONGEST_BATCH
+    for one in ids:
+        batch = Batch()
+        _do_rows(action, work, [one], rows, batch, give_up=lane.attempts > GIVEN_UP_AFTER)
+        insist(partial(_note_outside, action, work, turn, chunk, batch))
+        chunk.position += 1
+        lane.attempts = 0
+        if time.monotonic() > until:
+            break
     return True
 
 
 def _note_outside(action: Action, work: Work, turn: Turn, chunk: BulkChunk, batch: Batch) -> None:
-    """A commit whose answer was lost is repeated: then the position has got on, and is not moved again."""
-    lane = lanes.hold(turn)
-    if BulkChunk.objects.filter(pk=chunk.pk, position=chunk.position).exists():
-        _note(action, work, lane, chunk, batch)
+    _note(action, work, lanes.hold(turn), chunk, batch)
 
 
 def _next(job: BulkJob, turn: Turn) -> tuple[BulkLane, BulkChunk] | None:
@@ -123,8 +129,7 @@ def _due(lane: BulkLane, chunk: BulkChunk) -> list[str]:
     return chunk.row_ids()[chunk.position : chunk.position + size]
 
 
-def _do_rows(action: Action, work: Work, ids: list[str], batch: Batch, *, give_up: bool) -> None:
-    rows = _rows(action, work, ids)
+def _do_rows(action: Action, work: Work, ids: list[str], rows: dict[str, Any], batch: Batch, *, give_up: bool) -> None:
     until = time.monotonic() + LONGEST_BATCH
     for one in ids:
         if give_up:
@@ -176,13 +181,16 @@ def _note(action: Action, work: Work, lane: BulkLane, chunk: BulkChunk, batch: B
     position = chunk.position + done + skipped + failed
     is_done = position >= len(chunk.row_ids())
     chunks = BulkChunk.objects.filter(pk=chunk.pk)
-    chunks.update(
+    # A commit whose answer was lost is repeated (insist), and finds that the chunk has got on.
+    moved = chunks.filter(position=chunk.position).update(
         position=position,
         state=BulkChunk.State.DONE if is_done else BulkChunk.State.RUNNING,
         done=F("done") + done,
         skipped=F("skipped") + skipped,
         failed=F("failed") + failed,
     )
+    if not moved:
+        return
     if work.lines and not work.job.dry_run:
         chunks.update(output=Concat(F("output"), Value("".join(work.lines))))
     BulkFailure.objects.bulk_create(_failures(work.job, batch), ignore_conflicts=True)
