@@ -144,7 +144,9 @@ def test_what_is_no_id_is_a_bad_request(operator: Client, people: list[User], ro
 def test_a_notice_is_shown_before_it_is_sent_and_refused_with_template_markup(
     operator: Client, people: list[User]
 ) -> None:
-    form = hidden(choose(operator, "security_notice", ids(people[:2])))
+    asked = choose(operator, "security_notice", ids(people[:2]))
+    assert "Preview" in Page(asked.content.decode()).values("value")
+    form = hidden(asked)
     bad = operator.post(USERS, form | {"p-subject": "Hello", "p-text": "{{ user.password }}"})
     assert "template markup is not read" in bad.content.decode()
 

@@ -106,6 +106,7 @@ def _ask(
         "number": number,
         "grown": "confirmed" in request.POST and number > _confirmed(request),
         "form": form,
+        "has_preview": action.preview is not None,
         "preview": action.preview(first, form.cleaned_data) if first and action.preview else "",
         "is_all": is_all,
         # Of all that match, the filter in the address says which: Django wants one ticked all the same.
