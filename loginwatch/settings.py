@@ -203,7 +203,7 @@ RISK_API_SECRET = env.webhook_secret(
 )
 RISK_API_TIMEOUT = env.seconds("RISK_API_TIMEOUT", default=5.0, least=0.1, most=20.0)
 # How often a second a worker may ask it, and for how many seconds a sign-in waits for it.
-RISK_API_RATE = env.rate("RISK_API_RATE", 100.0)
+RISK_API_RATE = env.rate("RISK_API_RATE", 200.0)
 RISK_API_BUDGET = env.seconds("RISK_API_BUDGET", default=6 * 3600.0, least=1.0, most=7 * 24 * 3600.0)
 # Seconds within which nearly every run has ended; operators are told of those that take longer.
 RUN_OBJECTIVE = env.seconds("RUN_OBJECTIVE", default=60.0, least=1.0, most=24 * 3600.0)

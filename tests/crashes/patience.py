@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from accounts import notices
-from workflows import chords, ledger, notifying, recovery, runs, step_tasks, steps
+from workflows import breakers, chords, ledger, notifying, recovery, runs, step_tasks, steps
 
 # Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
 LEASE = timedelta(seconds=5)
@@ -21,6 +21,8 @@ PATIENCE: list[tuple[object, str, object]] = [
     (runs, "UNPUBLISHED", timedelta(seconds=2)),
     (runs, "STALLED", timedelta(seconds=3)),
     (recovery, "SLACK", timedelta(seconds=0.5)),
+    # What dies at a retry is to come to one, however many others the risk service has not answered.
+    (breakers, "OPENS_AFTER", 1000),
     (step_tasks, "LONGEST_TAKEN_DELAY", 1.0),
     (notices, "FIRST_DELAY", FIRST_DELAY),
     (chords, "CLAIM", timedelta(seconds=2)),
