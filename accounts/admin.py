@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from accounts.forms import AdminSignInForm
@@ -87,8 +87,12 @@ class SignInAdmin(ReadOnlyAdmin):
 class NoticeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "state", "sent_at", "followed_up_at", "last_error")
     list_filter = ("state",)
-    list_select_related = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
     search_person = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        """Each way to a person by itself: joined, they are so many tables that PostgreSQL looks for no better order
+        (join_collapse_limit), and a search would read them all."""
+        return super().get_queryset(request).prefetch_related(*self.search_person)
 
     def user(self, notice: Notice) -> User:
         return notice.user

@@ -15,7 +15,7 @@ app = Celery("loginwatch")
 # Read now, not at first use, where Celery would hide what the settings say about a wrong value.
 app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
 # Celery looks for this one under no other name: how many tasks a process does with one connection to the database.
-# Alone it would not survive the database's restart; workflows/worker.py looks after that.
+# Alone it would not survive the database's restart; workflows/worker/start.py looks after that.
 app.conf["CELERY_DB_REUSE_MAX"] = 1000
 app.autodiscover_tasks()
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from workflows.breakers import described, open_breakers
+from workflows.risk.breakers import described, open_breakers
 
 HEARTBEAT_KEY = "loginwatch.heartbeat"
 # beat calls every 10 seconds; three missed calls are no accident.

@@ -221,13 +221,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_timeout": 30,
     # In the order in which the queues are named below, but for those that are paused.
-    "queue_order_strategy": "workflows.queue_order:InOrder",
+    "queue_order_strategy": "workflows.worker.queue_order:InOrder",
     # Redis need not keep what workers have taken, which is half of what a worker tells it: it would give it back after
     # an hour, and the ledger has done so by then.
     "ack_emulation": False,
     **BROKER_OPTIONS,
 }
-CELERY_RESULT_BACKEND = "workflows.result_backend.ResultBackend"
+CELERY_RESULT_BACKEND = "workflows.results.backend.ResultBackend"
 # A database that is away is waited for: 11 s on average and 15 s nearly always, which the tasks' time limits allow for.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_RESULT_BACKEND_MAX_RETRIES = 30
@@ -265,7 +265,7 @@ CELERY_TASK_ANNOTATIONS = {
     "workflows.tasks.post_to_risk_api": {"rate_limit": RISK_API_RATE},
 }
 # Celery's own, but that what is over its rate takes no other's place, and what cannot be read is an alert.
-CELERY_WORKER_CONSUMER = "workflows.worker_consumer:Consumer"
+CELERY_WORKER_CONSUMER = "workflows.worker.consumer:Consumer"
 # The error callback is called for each member of the group that fails, and for the task behind it; it is idempotent.
 CELERY_TASK_ALLOW_ERROR_CB_ON_CHORD_HEADER = True
 # A step waits for the database, the broker or an answer about as long as it computes: two processes keep a core busy.

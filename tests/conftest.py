@@ -11,7 +11,8 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 from tests.environment import SCRATCH
-from workflows import breakers, draining, publishing
+from workflows import publishing
+from workflows.risk import breakers, draining
 
 PASSWORD = "correct-horse-battery"
 

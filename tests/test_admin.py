@@ -17,7 +17,7 @@ from tests.workflows.password_changes import MakeChange, change_of
 from tests.workflows.password_changes import make_change as make_change  # the fixture
 from tests.workflows.risk_service import DENY, risk_service
 from workflows import password_steps, steps
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run
 
 EVIDENCE = ["device", "signin", "passwordchange", "notice", "securityevent", "verdict"]

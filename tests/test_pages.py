@@ -25,9 +25,9 @@ from accounts.sign_ins import SESSION_KEY
 from tests.conftest import PASSWORD
 from tests.markup import Page, words
 from workflows.models import Run, Step
+from workflows.presentation.watching import glance
 from workflows.runs import create_run
 from workflows.steps import Name
-from workflows.watching import glance
 
 REASONS = [
     {"code": "new_device", "text": "This device has not signed in to this account before.", "points": 30},

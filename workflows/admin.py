@@ -17,7 +17,7 @@ from django_celery_results.models import GroupResult, TaskResult
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from workflows import kinds
-from workflows.alerts import headline
+from workflows.alerting.alerts import headline
 from workflows.bulk import actions as actions  # they register themselves
 from workflows.bulk import registry
 from workflows.bulk.job_admin import BulkJobAdmin
@@ -25,7 +25,7 @@ from workflows.bulk.list_admin import add_to_admin
 from workflows.bulk.models import BulkJob
 from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
-from workflows.steering_admin import SteeringAdmin
+from workflows.steering.admin import SteeringAdmin
 
 
 # Django's own filters would look in all rows for the values that there are.

@@ -8,15 +8,7 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         # They register themselves.
-        from workflows import (  # noqa: F401
-            alerts_check,
-            backlog,
-            canvas,
-            checks,
-            dead_letters,
-            password_change,
-            periodic,
-            receivers,
-            worker,
-        )
+        from workflows import backlog, canvas, checks, password_change, periodic, receivers  # noqa: F401
+        from workflows.alerting import check, dead_letters  # noqa: F401
         from workflows.bulk import tasks  # noqa: F401
+        from workflows.worker import start  # noqa: F401

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from workflows import kinds
-from workflows.draining import LONGEST
+from workflows.risk.draining import LONGEST
 from workflows.steps import LONGEST_RISK_DELAY
 
 # kombu's own, in seconds.
@@ -29,7 +29,7 @@ PERIODIC = (
     "post_alerts",
     "look_for_stuck_runs",
 )
-RESULT_BACKEND = "workflows.result_backend.ResultBackend"
+RESULT_BACKEND = "workflows.results.backend.ResultBackend"
 
 Fault = tuple[str, str, str]
 Check = Callable[[], Iterator[Fault]]

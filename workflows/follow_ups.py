@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import follow_ups, notices
 from accounts.models import Notice
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run
 
 # Twice as far as from one look to the next: one that is lost or late leaves out nobody.

@@ -82,7 +82,7 @@ class Run(models.Model):
                 name="run_is_of_one_thing",
             ),
         ]
-        # For staff (steering.py). Who sees a run without being staff is whom it is about, and steers nothing.
+        # For staff (steering/actions.py). Who sees a run without being staff is whom it is about, and steers nothing.
         permissions = [
             ("resume_run", "Can resume a failed run"),
             ("retry_step", "Can have a step tried again at once"),
@@ -213,7 +213,7 @@ class CallbackCall(models.Model):
 class Chord(models.Model):
     """A group whose members have not all ended, or have and the task behind them is still to be published.
 
-    It belongs to the result backend (result_backend.py): with it, "the last member has ended" and "the body is to
+    It belongs to the result backend (results/backend.py): with it, "the last member has ended" and "the body is to
     be published" are one commit, and the body is published until the broker has it.
     """
 
@@ -237,7 +237,7 @@ class Chord(models.Model):
 
 
 class Breaker(models.Model):
-    """What is not asked for a while because it did not answer: one row for all workers (breakers.py)."""
+    """What is not asked for a while because it did not answer: one row for all workers (risk/breakers.py)."""
 
     name = models.CharField(max_length=255, unique=True)
     failures = models.PositiveIntegerField(default=0, help_text="in a row")
@@ -252,7 +252,7 @@ class Breaker(models.Model):
 
 
 class Alert(models.Model):
-    """Something that a person has to look at; operators are told by mail, many at a time (alerts.py)."""
+    """Something that a person has to look at; operators are told by mail, many at a time (alerting/alerts.py)."""
 
     class Kind(models.TextChoices):
         RUN_FAILED = "run_failed", "a run failed"

@@ -7,8 +7,9 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import alert_webhook, alerts, figures, follow_ups, missed_calls, recovery, retention, runs, stuck
-from workflows.result_backend import ResultBackend
+from workflows import figures, follow_ups, missed_calls, recovery, retention, runs
+from workflows.alerting import alerts, stuck, webhook
+from workflows.results.backend import ResultBackend
 
 
 @shared_task(ignore_result=True)
@@ -47,7 +48,7 @@ def tell_operators() -> int:
 
 @shared_task(ignore_result=True, soft_time_limit=40, time_limit=45)
 def post_alerts() -> int:
-    return alert_webhook.post_alerts()
+    return webhook.post_alerts()
 
 
 @shared_task(ignore_result=True)

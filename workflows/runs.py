@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import sql
 from accounts.models import Notice, PasswordChange, SignIn, User
 from workflows import kinds
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run, Step
 
 # How long a new run may stay unpublished before recovery publishes it: longer than a request takes to do so.

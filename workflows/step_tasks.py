@@ -28,7 +28,7 @@ LONGEST_DATABASE_DELAY = 60.0
 class StepTask(Task[[str], Result]):
     """A task that attempts one step of a run, and says in Celery's words what the ledger says in its own."""
 
-    Request = "workflows.requests:StepRequest"
+    Request = "workflows.worker.requests:StepRequest"
     max_retries = None
     # What pages call the step, and whether a run may go on without it.
     title = ""

@@ -20,9 +20,10 @@ from django.utils import timezone
 from accounts import devices, follow_ups, notices, security_log, verdicts
 from accounts.backoff import pause
 from accounts.models import SecurityEvent
-from workflows import breakers, draining, ledger, notifying, risk_api, runs
+from workflows import ledger, notifying, runs
 from workflows.ledger import NotYet, Result, TryAgain
 from workflows.models import Run, Step, task_id_of
+from workflows.risk import breakers, draining, risk_api
 
 
 class Name(StrEnum):
@@ -34,7 +35,7 @@ class Name(StrEnum):
 
 
 # Seconds between posts of a sign-in to a risk service that errs: doubled each time, up to the longest, which is also
-# the most that the service may ask for. Where it errs with all of them, the breaker keeps them off (breakers.py).
+# the most that the service may ask for. Where it errs with all of them, the breaker keeps them off (risk/breakers.py).
 FIRST_RISK_DELAY = 1.0
 LONGEST_RISK_DELAY = 300.0
 

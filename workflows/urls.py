@@ -1,7 +1,8 @@
 from django.urls import path
 
-from workflows import steering_views, views
-from workflows.steering import Action
+from workflows import views
+from workflows.steering import views as steering_views
+from workflows.steering.actions import Action
 
 app_name = "workflows"
 urlpatterns = [

@@ -17,11 +17,11 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import SignIn
 from accounts.sign_ins import SESSION_KEY
-from workflows import results
 from workflows.models import Run
-from workflows.representation import run_as_dict
-from workflows.run_page import NoSuchStep, attempts_at, show_page, shown_runs
-from workflows.watching import Glance, glance
+from workflows.presentation.representation import run_as_dict
+from workflows.presentation.run_page import NoSuchStep, attempts_at, show_page, shown_runs
+from workflows.presentation.watching import Glance, glance
+from workflows.results.walk import walk
 
 RECENT_SIGN_INS = 20
 
@@ -83,7 +83,7 @@ def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     if not request.user.is_authenticated:
         raise Http404
     run = _readable_run(request, run_id)
-    tree, attempts = results.walk(run.results), attempts_at(run)
+    tree, attempts = walk(run.results), attempts_at(run)
     return JsonResponse(run_as_dict(run, tree, attempts, staff=request.user.is_staff))
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts import devices, notices, security_log, verdicts
 from accounts.models import SecurityEvent, SignIn
-from workflows import risk_api
+from workflows.risk import risk_api
 
 
 def check_device(sign_in_id: int) -> None:

@@ -10,7 +10,7 @@ import django_rq
 
 from accounts.clients import families_of
 from benchmarks.peers import domain
-from workflows import risk_api
+from workflows.risk import risk_api
 
 families_of("Firefox")
 risk_api._client()

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from accounts import devices, notices, security_log, verdicts
 from accounts.models import Notice, SecurityEvent, SignIn
-from workflows import risk_api
+from workflows.risk import risk_api
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from loginwatch.dashboard.charts import Chart, Series
 from workflows import backlog, figures
 from workflows.figures import HOUR, MINUTE, Figures, Span
 from workflows.models import Breaker, Run
-from workflows.presentation import duration_in_words
+from workflows.presentation.words import duration_in_words
 
 PERCENTILES = {0.5: "half within", 0.95: "95 % within", 0.99: "99 % within"}
 WORKERS_KEY = "loginwatch.workers"

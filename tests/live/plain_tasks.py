@@ -15,7 +15,7 @@ from celery.signals import task_prerun
 from workflows import points
 
 STOCK = "django-db"
-OURS = "workflows.result_backend:ResultBackend"
+OURS = "workflows.results.backend:ResultBackend"
 
 
 class Tasks:

@@ -10,12 +10,12 @@ from tests.live.test_canvas import MakeRun
 from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import Answer, RiskService
-from workflows import results
 from workflows.models import CallbackCall, Run
-from workflows.presentation import stages_of
+from workflows.presentation.watching import glance
+from workflows.presentation.words import stages_of
 from workflows.publishing import publish
-from workflows.result_tree import ResultTree, disagreements
-from workflows.watching import glance
+from workflows.results.tree import ResultTree, disagreements
+from workflows.results.walk import walk
 
 Finished = Callable[[Run], bool]
 
@@ -28,7 +28,7 @@ def settled(run: Run) -> ResultTree:
         return seen is not None and seen.poll == 0
 
     wait_for(at_rest, "Celery's last result is stored")
-    return results.walk(Run.objects.get(pk=run.pk).results)
+    return walk(Run.objects.get(pk=run.pk).results)
 
 
 def test_the_walk_finds_what_the_worker_stored_and_it_agrees_with_the_ledger(

@@ -21,7 +21,7 @@ from tests.workflows.risk_service import Answer, RiskService
 from workflows import ledger
 from workflows.models import Attempt, Chord, Run, Step, task_id_of
 from workflows.publishing import publish
-from workflows.steering import Action, steer
+from workflows.steering.actions import Action, steer
 from workflows.steps import Name
 
 Finished = Callable[[Run], bool]

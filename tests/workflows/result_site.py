@@ -31,7 +31,7 @@ def make_app(broker_url: str) -> Celery:
     app = Celery("results", set_as_current=False)
     app.conf.update(
         broker_url=broker_url,
-        result_backend="workflows.result_backend.ResultBackend",
+        result_backend="workflows.results.backend.ResultBackend",
         result_extended=True,
         result_backend_always_retry=True,
         result_backend_max_retries=3,

@@ -15,10 +15,10 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from tests.workflows.risk_service import Answer, RiskService, risk_service
-from workflows import alerts
-from workflows.alert_webhook import POST_WITHIN, post_alerts
-from workflows.alerts import raise_alert, tell_operators
-from workflows.alerts_check import check_operators
+from workflows.alerting import alerts
+from workflows.alerting.alerts import raise_alert, tell_operators
+from workflows.alerting.check import check_operators
+from workflows.alerting.webhook import POST_WITHIN, post_alerts
 from workflows.models import Alert, Run
 
 FAILED = Alert.Kind.RUN_FAILED
@@ -156,7 +156,7 @@ def test_what_was_not_taken_is_posted_again_under_the_same_id(
 def test_a_receiver_that_is_away_or_silent_holds_nobody(
     clock: time_machine.Traveller, receiver: RiskService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.alert_webhook.TIMEOUT", 0.2)
+    monkeypatch.setattr("workflows.alerting.webhook.TIMEOUT", 0.2)
     raise_alert(FAILED, "an error")
     receiver.answer = Answer(delay=60)
     assert post_alerts() == 0

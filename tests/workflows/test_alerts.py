@@ -24,9 +24,9 @@ from pytest_django import Settings
 
 from loginwatch.demo.mailbox import Mailbox
 from tests.accounts.mail_server import HANG_UP, SILENCE, mail_server
-from workflows import alerts
-from workflows.alerts import raise_alert, tell_operators
-from workflows.alerts_check import check_operators
+from workflows.alerting import alerts
+from workflows.alerting.alerts import raise_alert, tell_operators
+from workflows.alerting.check import check_operators
 from workflows.models import Alert, Run
 
 FAILED = Alert.Kind.RUN_FAILED
@@ -205,7 +205,7 @@ def test_it_is_there_only_with_what_it_is_about() -> None:
 def test_it_is_logged_in_a_line(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     raise_alert(FAILED, "an error\nfake log line", run.pk)
 
-    assert caplog.record_tuples == [("workflows.alerts", logging.ERROR, f"a run failed ({run.pk}): an error")]
+    assert caplog.record_tuples == [("workflows.alerting.alerts", logging.ERROR, f"a run failed ({run.pk}): an error")]
 
 
 # --- Told once ----------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from workflows.graph import NARROWEST_BOX, PAGE, TALL, Box, Graph, draw
-from workflows.presentation import ShownRun, ShownStep
+from workflows.presentation.graph import NARROWEST_BOX, PAGE, TALL, Box, Graph, draw
+from workflows.presentation.words import ShownRun, ShownStep
 
 
 def step(name: str, **fields: object) -> ShownStep:

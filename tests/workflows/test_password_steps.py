@@ -24,8 +24,8 @@ from workflows.ledger import LEASE, TryAgain
 from workflows.models import Run, Step
 from workflows.password_change import PASSWORD_CHANGE
 from workflows.password_steps import Name
-from workflows.presentation import MAIL_FOLLOWS, show_run
-from workflows.result_words import says_of_result
+from workflows.presentation.result_words import says_of_result
+from workflows.presentation.words import MAIL_FOLLOWS, show_run
 
 ALL = [steps.record, steps.notify_user, steps.end_other_sessions, steps.post_process]
 Kind = SecurityEvent.Kind

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.models import Notice, SignIn, Verdict
 from workflows.models import Attempt, Run, Step
-from workflows.presentation import (
+from workflows.presentation.result_words import VERDICTS, says_of_result
+from workflows.presentation.words import (
     ALL_BUT_SKIPPED,
     ERROR_LENGTH,
     FAILED,
@@ -23,7 +24,6 @@ from workflows.presentation import (
     show_run,
     show_step,
 )
-from workflows.result_words import VERDICTS, says_of_result
 from workflows.steps import Name
 
 NOW = timezone.now()

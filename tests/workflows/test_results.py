@@ -10,10 +10,9 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from tests.workflows.celery_rows import keep_results, step_of, store
-from workflows import results
 from workflows.models import Run, Step
-from workflows.presentation import stages_of
-from workflows.result_tree import (
+from workflows.presentation.words import stages_of
+from workflows.results.tree import (
     DOES_NOT_DECODE,
     NEVER_PUBLISHED,
     NOT_A_RESULT,
@@ -22,14 +21,15 @@ from workflows.result_tree import (
     disagreement,
     disagreements,
 )
-from workflows.risk_api import RiskApiRefused
+from workflows.results.walk import walk
+from workflows.risk.risk_api import RiskApiRefused
 
 State = Step.State
 
 
 def test_the_walk_finds_every_task_its_parent_and_who_is_in_the_group(run: Run) -> None:
     keep_results(run)
-    tree = results.walk(run.results)
+    tree = walk(run.results)
     process, post, group, check = (node for node in tree.nodes() if not _is_member(node, run))
     assert [node.id for node in (process, post, check)] == [
         f"{run.pk}.{name}" for name in ("post_process", "post_to_risk_api", "check_device")
@@ -45,21 +45,21 @@ def _is_member(node: Node, run: Run) -> bool:
 def test_a_value_is_told_as_it_was_returned(run: Run) -> None:
     keep_results(run)
     store(step_of(run, "save_event"), {"event": 7, "recent_failures": 0})
-    node = results.walk(run.results).of(step_of(run, "save_event"))
+    node = walk(run.results).of(step_of(run, "save_event"))
     assert node and (node.state, node.value, node.problem) == ("SUCCESS", {"event": 7, "recent_failures": 0}, "")
 
 
 def test_an_exception_is_told_with_its_traceback(run: Run) -> None:
     keep_results(run)
     store(step_of(run, "post_to_risk_api"), RiskApiRefused("422"), "FAILURE", "Traceback: the last line")
-    node = results.walk(run.results).of(step_of(run, "post_to_risk_api"))
+    node = walk(run.results).of(step_of(run, "post_to_risk_api"))
     assert node and (node.state, node.value) == ("FAILURE", None)
     assert (node.error, node.traceback) == ("RiskApiRefused: 422", "Traceback: the last line")
 
 
 def test_a_group_is_as_far_as_its_members(run: Run) -> None:
     def state() -> str:
-        return next(node.state for node in results.walk(run.results).nodes() if node.members)
+        return next(node.state for node in walk(run.results).nodes() if node.members)
 
     keep_results(run)
     assert state() == "PENDING"
@@ -74,13 +74,13 @@ def test_a_group_is_as_far_as_its_members(run: Run) -> None:
 def test_what_is_not_stored_or_has_expired_is_told_as_that(run: Run) -> None:
     keep_results(run)
     step = step_of(run, "check_device")
-    node = results.walk(run.results).of(step)
+    node = walk(run.results).of(step)
     assert node and (node.state, node.problem) == ("", NOTHING_STORED)
     store(step, {"device": 1})
-    assert results.walk(run.results).of(step) == Node(step.task_id, "SUCCESS", {"device": 1})
+    assert walk(run.results).of(step) == Node(step.task_id, "SUCCESS", {"device": 1})
     TaskResult.objects.all().delete()
     # What the process remembers of it is not asked.
-    node = results.walk(run.results).of(step)
+    node = walk(run.results).of(step)
     assert node and node.problem == NOTHING_STORED
 
 
@@ -106,7 +106,7 @@ def test_a_result_that_does_not_decode_is_told_as_that_with_its_state(run: Run, 
     step = step_of(run, "save_event")
     store(step, {"event": 7}, traceback="said before")
     TaskResult.objects.filter(task_id=step.task_id).update(**fields)
-    node = results.walk(run.results).of(step)
+    node = walk(run.results).of(step)
     assert node and (node.state, node.value, node.problem) == (fields.get("status", "SUCCESS"), None, DOES_NOT_DECODE)
     assert node.error and node.traceback == "said before"
 
@@ -116,7 +116,7 @@ def test_a_value_that_json_does_not_know_is_told_as_text(run: Run) -> None:
     step = step_of(run, "save_event")
     number = uuid.uuid4()
     store(step, {"event": number, "at": timezone.now()})
-    node = results.walk(run.results).of(step)
+    node = walk(run.results).of(step)
     assert node and node.value["event"] == str(number) and isinstance(node.value["at"], str)
 
 
@@ -130,7 +130,7 @@ GARBAGE: list[Any] = [
     ("kept", "problem"), [(None, NEVER_PUBLISHED), *((garbage, NOT_A_RESULT) for garbage in GARBAGE)]
 )
 def test_a_run_that_keeps_nothing_to_walk_says_so(kept: Any, problem: str) -> None:
-    tree = results.walk(kept)
+    tree = walk(kept)
     assert (tree.last, tree.problem, list(tree.nodes())) == (None, problem, [])
 
 
@@ -159,10 +159,10 @@ def test_what_follows_a_failed_step_has_its_failure_in_celerys_words_too(run: Ru
     keep_results(run)
     for name in ("post_to_risk_api", "post_process"):
         store(step_of(run, name), ValueError("422"), "FAILURE")
-    said = disagreements(stages_of(run), results.walk(run.results))
+    said = disagreements(stages_of(run), walk(run.results))
     assert list(said) == ["post_to_risk_api", "post_process"]
     run.steps.filter(name="post_to_risk_api").update(state=State.FAILED)
-    assert disagreements(stages_of(run), results.walk(run.results)) == {}
+    assert disagreements(stages_of(run), walk(run.results)) == {}
 
 
 def test_another_value_is_a_disagreement_and_one_that_does_not_decode_is_none() -> None:

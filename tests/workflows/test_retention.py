@@ -26,7 +26,7 @@ from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.old_runs import KEPT, LONG_AGO, MakeRun, ago, is_there, prune, rows
 from tests.workflows.old_runs import make_old as make_old  # the fixture
 from workflows import periodic, retention
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run
 from workflows.steps import Name
 

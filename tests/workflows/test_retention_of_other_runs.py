@@ -14,7 +14,7 @@ from tests.workflows.old_runs import KEPT, LONG_AGO, ago, prune
 from tests.workflows.password_changes import MakeChange, change_of
 from tests.workflows.password_changes import make_change as make_change  # the fixture
 from workflows import retention, runs
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Attempt, CallbackCall, Run, Step
 
 MakeOld = Callable[..., Run]

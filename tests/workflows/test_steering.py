@@ -19,8 +19,8 @@ from tests.workflows.risk_service import Answer, RiskService, risk_service
 from workflows import callbacks, ledger, publishing, recovery, runs, steps, tasks
 from workflows.ledger import StepClosed, TryAgain
 from workflows.models import Alert, Attempt, CallbackCall, Run, Step
-from workflows.risk_api import RiskApiRefused
-from workflows.steering import AT_IT, STEERABLE, Action, Refused, retry_waiting_steps, steer
+from workflows.risk.risk_api import RiskApiRefused
+from workflows.steering.actions import AT_IT, STEERABLE, Action, Refused, retry_waiting_steps, steer
 from workflows.steps import Name
 
 ASK = Name.POST_TO_RISK_API

@@ -15,8 +15,9 @@ from django.urls import reverse
 from accounts.models import SecurityEvent, User
 from tests.markup import Page
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import ledger, steering_admin
+from workflows import ledger
 from workflows.models import Run, Step
+from workflows.steering import admin as steering_admin
 from workflows.steps import Name
 
 URL = "/admin/workflows/run/"

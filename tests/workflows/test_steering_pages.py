@@ -18,7 +18,7 @@ from tests.markup import Page
 from tests.test_pages import assert_well_made
 from workflows import ledger
 from workflows.models import Run, Step
-from workflows.steering import PERMISSIONS, Action
+from workflows.steering.actions import PERMISSIONS, Action
 from workflows.steps import Name
 
 ASK = Name.POST_TO_RISK_API

@@ -19,9 +19,10 @@ from pytest_django import Settings
 from accounts.models import Notice, SecurityEvent, User, Verdict
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_service
-from workflows import ledger, notifying, risk_api, runs, steps
+from workflows import ledger, notifying, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
 from workflows.models import Run, Step
+from workflows.risk import risk_api
 from workflows.steps import Name
 
 ALL = [steps.check_device, steps.notify_user, steps.save_event, steps.post_to_risk_api, steps.post_process]

@@ -10,11 +10,12 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
-from workflows import risk_api, runs
-from workflows.breakers import OPENS_AFTER, Call
+from workflows import runs
+from workflows.alerting.stuck import LASTS, look_for_stuck_runs
 from workflows.models import Alert, Breaker, Run, Step
+from workflows.risk import risk_api
+from workflows.risk.breakers import OPENS_AFTER, Call
 from workflows.steps import Name
-from workflows.stuck import LASTS, look_for_stuck_runs
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from workflows import timeline
 from workflows.models import Attempt, Run, Step
-from workflows.timeline import LINE, Line
+from workflows.presentation import timeline
+from workflows.presentation.timeline import LINE, Line
 
 BEGAN = timezone.now().replace(microsecond=0)
 

@@ -14,7 +14,7 @@ from accounts.models import Notice, User
 from tests.workflows.celery_rows import keep_results, step_of, store
 from workflows import callbacks, ledger, runs
 from workflows.models import CallbackCall, Run, Step
-from workflows.watching import Glance, glance, pace
+from workflows.presentation.watching import Glance, glance, pace
 
 
 def seen(run: Run) -> Glance:

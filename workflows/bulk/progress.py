@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from workflows.bulk import registry
 from workflows.bulk.models import BulkJob
-from workflows.presentation import duration_in_words
+from workflows.presentation.words import duration_in_words
 
 
 @dataclass(frozen=True)

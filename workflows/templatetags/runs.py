@@ -1,4 +1,4 @@
-"""Runs in templates; the words are those of presentation.py."""
+"""Runs in templates; the words are those of presentation/words.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from django.template import Context
 
 from accounts.models import Verdict
 from workflows.models import Run
-from workflows.presentation import ShownRun, show_run
-from workflows.result_words import verdict_in_words
+from workflows.presentation.result_words import verdict_in_words
+from workflows.presentation.words import ShownRun, show_run
 
 register = template.Library()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django import template
 from django.template import Context
 
-from workflows import steering_words
 from workflows.models import Run
-from workflows.steering_words import Offer
+from workflows.steering import words
+from workflows.steering.words import Offer
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
 def offers(context: Context, run: Run) -> list[Offer]:
-    return steering_words.offers(run, context["request"].user)
+    return words.offers(run, context["request"].user)

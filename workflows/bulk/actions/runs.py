@@ -5,18 +5,19 @@ from __future__ import annotations
 from django.db.models import Min, Q
 from django.utils import timezone
 
-from workflows import kinds, publishing, steering
+from workflows import kinds, publishing
 from workflows import runs as all_runs
 from workflows.bulk.registry import Action, Did, RowFailed, Work, register
 from workflows.models import Run, Step
+from workflows.steering import actions
 
 
 def resume(run: Run, work: Work) -> Did:
     if run.state != Run.State.FAILED:
         return Did.SKIPPED
     try:
-        steering.steer(run.pk, steering.Action.RESUME, by=work.by)
-    except steering.Refused as refusal:
+        actions.steer(run.pk, actions.Action.RESUME, by=work.by)
+    except actions.Refused as refusal:
         raise RowFailed(str(refusal)) from refusal
     return Did.DONE
 
@@ -40,7 +41,7 @@ def run_again(run: Run, work: Work) -> Did:
     if first is None:
         return Did.SKIPPED
     if steps.filter(leased_until__gt=timezone.now()).exists():
-        raise RowFailed(steering.AT_IT)
+        raise RowFailed(actions.AT_IT)
     steps.filter(undone | Q(stage__gt=first)).update(
         state=Step.State.WAITING, started_at=None, finished_at=None, leased_until=None, cut_off=0, error=""
     )

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from workflows import results
 from workflows.models import Run
-from workflows.representation import run_as_dict
-from workflows.run_page import attempts_at, shown_runs
-from workflows.terminal import tree_of
+from workflows.presentation.representation import run_as_dict
+from workflows.presentation.run_page import attempts_at, shown_runs
+from workflows.presentation.terminal import tree_of
+from workflows.results.walk import walk
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         run = _find(options["run"])
-        tree, attempts = results.walk(run.results), attempts_at(run)
+        tree, attempts = walk(run.results), attempts_at(run)
         if options["json"]:
             told = run_as_dict(run, tree, attempts, staff=True)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))

@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu.utils.scheduling import priority_cycle
 
-# The queues of which this process takes nothing now (worker_consumer.py).
+# The queues of which this process takes nothing now (consumer.py).
 paused: set[str] = set()
 Base: Any = priority_cycle  # the stubs take it for an iterator
 

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from workflows.models import Run
 
-# Few come back within a second; of very many the worker's rate limit does the rest (worker_consumer.py).
+# Few come back within a second; of very many the worker's rate limit does the rest (worker/consumer.py).
 LEAST = 1.0
 LONGEST = 300.0
 # Seconds for which a process believes how many it has counted.

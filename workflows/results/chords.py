@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import sql
-from workflows import result_rows
 from workflows.models import Chord
+from workflows.results import rows
 
 CLAIM = timedelta(seconds=10)
 
@@ -43,7 +43,7 @@ def open_chord(group_id: str, members: list[Any], body: str) -> None:
         created_at=timezone.now(),
     )
     if opened:
-        result_rows.reopen_failed(_task_ids(members))
+        rows.reopen_failed(_task_ids(members))
 
 
 def claim_if_ended(group_id: str) -> Ended | None:
@@ -82,7 +82,7 @@ def forget(chord: Chord) -> None:
 
 def _ended(chord: Chord) -> Ended | None:
     ids = _task_ids(chord.members)
-    found = result_rows.states_of(ids)
+    found = rows.states_of(ids)
     if sum(found[state] for state in states.READY_STATES) < len(ids):
         return None
     return Ended(chord, all_succeeded=found[states.SUCCESS] == len(ids))

@@ -11,7 +11,7 @@ from accounts.models import Notice
 from workflows import kinds
 from workflows.models import Attempt, Run, Step
 from workflows.notifying import notices_of
-from workflows.result_words import says_of_result
+from workflows.presentation.result_words import says_of_result
 from workflows.steps import Name
 
 # What a notify_user that is done, but whose mail is not sent, is called instead of "succeeded".

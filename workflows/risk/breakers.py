@@ -19,7 +19,7 @@ from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.utils import timezone
 
 from accounts.backoff import full_pause
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Breaker
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from celery.signals import task_rejected, task_unknown
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils.text import Truncator
 
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)

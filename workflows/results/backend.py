@@ -29,9 +29,10 @@ from django_celery_results.models import ChordCounter  # type: ignore[attr-defin
 from kombu.exceptions import ContentDisallowed
 from kombu.exceptions import OperationalError as BrokerError
 
-from workflows import chords, points, result_rows, retention
-from workflows.chords import Ended
+from workflows import points, retention
 from workflows.models import Chord
+from workflows.results import chords, rows
+from workflows.results.chords import Ended
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,11 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
         _reached(task_id, "result: before store")
         if status in states.READY_STATES and request and request.chord and request.group:
             with transaction.atomic():
-                result_rows.upsert(row)
+                rows.upsert(row)
                 # For on_chord_part_return, which Celery calls next.
                 request.ended_chord = chords.claim_if_ended(request.group)
         else:
-            result_rows.upsert(row)
+            rows.upsert(row)
         _reached(task_id, "result: stored")
         return result
 
@@ -120,7 +121,7 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
             logger.warning("chord %s is left to the sweep: %s", request.group, error)
 
     def _store_unless_ended(self, task_id: str, request: Any, state: str, result: Any) -> None:
-        if result_rows.has_ended(task_id):
+        if rows.has_ended(task_id):
             with transaction.atomic():
                 request.ended_chord = chords.claim_if_ended(request.group)
         else:

@@ -17,10 +17,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from accounts.models import User
-from workflows import kinds, steering
+from workflows import kinds
 from workflows.models import Run
-from workflows.steering import Action, Refused
-from workflows.steering_words import WORDINGS
+from workflows.steering import actions
+from workflows.steering.actions import Action, Refused
+from workflows.steering.words import WORDINGS
 
 # Of one request: as many runs, and seconds after which no other one is begun. Gunicorn ends what takes longer than 8
 # (gunicorn.conf.py) when it is stopped.
@@ -29,7 +30,7 @@ LONGEST = 6.0
 MOST_REASONS = 10
 
 
-class SteeringAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it is not generic
+class SteeringAdmin(admin.ModelAdmin):
     actions = ("resume_runs", "retry_runs", "skip_runs", "cancel_runs")
 
     @admin.action(permissions=[Action.RESUME], description=WORDINGS[Action.RESUME].many)
@@ -50,16 +51,16 @@ class SteeringAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time 
 
     # Django asks these whether it shall offer an action, and carry it out.
     def has_resume_permission(self, request: HttpRequest) -> bool:
-        return steering.may_steer(cast(User, request.user), Action.RESUME)
+        return actions.may_steer(cast(User, request.user), Action.RESUME)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        return steering.may_steer(cast(User, request.user), Action.RETRY)
+        return actions.may_steer(cast(User, request.user), Action.RETRY)
 
     def has_skip_permission(self, request: HttpRequest) -> bool:
-        return steering.may_steer(cast(User, request.user), Action.SKIP)
+        return actions.may_steer(cast(User, request.user), Action.SKIP)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return steering.may_steer(cast(User, request.user), Action.CANCEL)
+        return actions.may_steer(cast(User, request.user), Action.CANCEL)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Run], *where: Any) -> HttpResponse | None:
         try:
@@ -123,9 +124,9 @@ def _steer_each(run_ids: Collection[UUID], action: Action, step: str, *, by: Use
             break
         try:
             if action is Action.RETRY:
-                steering.retry_waiting_steps(run_id, by=by)
+                actions.retry_waiting_steps(run_id, by=by)
             else:
-                steering.steer(run_id, action, step, by=by)
+                actions.steer(run_id, action, step, by=by)
         except Refused as refusal:
             refused[str(refusal)] += 1
         else:

@@ -1,4 +1,4 @@
-"""What Celery has stored of a run's tasks, as a tree, and where the ledger says another thing (results.py reads it)."""
+"""What Celery has stored of a run's tasks, as a tree, and where the ledger says another thing (walk.py reads it)."""
 
 from __future__ import annotations
 

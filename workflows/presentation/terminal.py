@@ -9,8 +9,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from workflows.models import Attempt, Run, Step
-from workflows.presentation import duration_in_words, healed, kind_title_of, show_step, stages_of, title_of
-from workflows.result_tree import Node, ResultTree, disagreements
+from workflows.presentation.words import duration_in_words, healed, kind_title_of, show_step, stages_of, title_of
+from workflows.results.tree import Node, ResultTree, disagreements
 
 TOGETHER = "at the same time"
 # Of a traceback, the end says what it was.

@@ -21,8 +21,9 @@ from celery.worker.state import requests, scheduled_requests  # type: ignore[att
 from django.db import DatabaseError
 from kombu.utils.limits import TokenBucket
 
-from workflows import dead_letters, queue_order
+from workflows.alerting import dead_letters
 from workflows.publishing import broker_is_redis
+from workflows.worker import queue_order
 
 Base: Any = CeleryConsumer  # the stubs know little of it
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from workflows.presentation import ShownRun, ShownStep
+from workflows.presentation.words import ShownRun, ShownStep
 
 Stage = Sequence[ShownStep]
 

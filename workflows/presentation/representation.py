@@ -7,8 +7,8 @@ from typing import Any
 
 from accounts.models import SignIn
 from workflows.models import Attempt, CallbackCall, Run, Step
-from workflows.presentation import attempt_error_for, error_for, healed, result_for, stages_of, without_error
-from workflows.result_tree import Node, ResultTree, disagreements
+from workflows.presentation.words import attempt_error_for, error_for, healed, result_for, stages_of, without_error
+from workflows.results.tree import Node, ResultTree, disagreements
 
 
 def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staff: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from celery.result import AsyncResult, GroupResult, ResultBase, result_from_tupl
 from django_celery_results.models import TaskResult
 from kombu.exceptions import KombuError
 
-from workflows.result_tree import (
+from workflows.results.tree import (
     DOES_NOT_DECODE,
     NEVER_PUBLISHED,
     NOT_A_RESULT,

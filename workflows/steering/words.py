@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from workflows.models import Run, Step
-from workflows.presentation import title_of
-from workflows.steering import Action, may_steer, why_not
+from workflows.presentation.words import title_of
+from workflows.steering.actions import Action, may_steer, why_not
 
 
 @dataclass(frozen=True)

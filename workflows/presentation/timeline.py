@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from workflows.models import Attempt, Run, Step
-from workflows.presentation import duration_in_words, stages_of, title_of
+from workflows.presentation.words import duration_in_words, stages_of, title_of
 
 # The bars are drawn on a line of so many units, and none is thinner than it can be seen.
 LINE = 1000

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Between two mails. Shorter than beat's schedule, so that each round may send, and longer than the time limit of
 # its task: it is also the claim of the one that sends.
 PAUSE = timedelta(seconds=50)
-CLAIM = "workflows.alerts.claim"
+CLAIM = "workflows.alerting.alerts.claim"
 # They are marked told by one statement, and SQLite takes 32,766 values in one. What is beyond is told next time.
 MOST_A_MAIL = 10_000
 # Those that a mail shows; it counts the others.

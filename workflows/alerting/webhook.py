@@ -20,12 +20,12 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from accounts.database import insist
-from workflows import alerts
+from workflows.alerting import alerts
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)
 
-CLAIM = "workflows.alert_webhook.claim"
+CLAIM = "workflows.alerting.webhook.claim"
 # What is older is no news, and without a webhook there is all the more of it.
 POST_WITHIN = timedelta(days=1)
 # Seconds: for the connection, and for each silence.

@@ -11,14 +11,14 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from workflows import risk_api
-from workflows.alerts import raise_alert
+from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Breaker, Run, Step
+from workflows.risk import risk_api
 from workflows.steps import Name
 
 # An entry of the cache that is there while runs are stuck, and for these seconds after: what comes again within them
 # is the same trouble.
-EPISODE = "workflows.stuck"
+EPISODE = "workflows.alerting.stuck"
 LASTS = 600
 
 

@@ -15,11 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from workflows import steering
 from workflows.models import Run
-from workflows.presentation import title_of
-from workflows.steering import Action, Refused, may_steer, why_not
-from workflows.steering_words import WORDINGS, in_words
+from workflows.presentation.words import title_of
+from workflows.steering import actions
+from workflows.steering.actions import Action, Refused, may_steer, why_not
+from workflows.steering.words import WORDINGS, in_words
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +32,7 @@ def steer(request: HttpRequest, run_id: UUID, action: Action, step: str = "") ->
     words = WORDINGS[action]
     if request.method == "POST":
         try:
-            steering.steer(run.pk, action, step, by=cast(User, request.user))
+            actions.steer(run.pk, action, step, by=cast(User, request.user))
         except Refused as refused:
             messages.error(request, str(refused))
         else:

@@ -9,10 +9,11 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from workflows import graph, results, timeline
-from workflows.graph import Graph
 from workflows.models import Attempt, CallbackCall, Run, Step
-from workflows.presentation import (
+from workflows.presentation import graph, timeline
+from workflows.presentation.graph import Graph
+from workflows.presentation.timeline import Line, Timeline
+from workflows.presentation.words import (
     ShownRun,
     ShownStep,
     attempt_error_for,
@@ -26,8 +27,8 @@ from workflows.presentation import (
     title_of,
     without_error,
 )
-from workflows.result_tree import Node, disagreements
-from workflows.timeline import Line, Timeline
+from workflows.results.tree import Node, disagreements
+from workflows.results.walk import walk
 
 # The newest attempts that a run's pages look at: one that is put off for six hours has some eighty.
 MOST_ATTEMPTS = 300
@@ -97,7 +98,7 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
     """Raises NoSuchStep where ``step`` is asked for and the run has none."""
     view = show_run(run, staff=staff)
     attempts = attempts_at(run)
-    tree = results.walk(run.results)
+    tree = walk(run.results)
     differing = disagreements(stages_of(run), tree)
     chosen = select(run, step)
     selected = None

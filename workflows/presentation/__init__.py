@@ -1,0 +1,1 @@
+"""A run as people see it: on its page, in a terminal, as JSON."""

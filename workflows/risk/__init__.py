@@ -1,0 +1,1 @@
+"""Asking the risk service, and not asking it while it does not answer."""

@@ -1,0 +1,1 @@
+"""What a worker does otherwise than Celery's own."""
