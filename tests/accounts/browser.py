@@ -96,6 +96,12 @@ def found(sign_in: SignIn) -> tuple[str, str]:
     return sign_in.device_status, sign_in.device_reason
 
 
+def said_of(sign_in: SignIn) -> str:
+    """What its person has said of it."""
+    sign_in.refresh_from_db()
+    return sign_in.answer
+
+
 def later(**delta: float) -> time_machine.travel:
     return time_machine.travel(timezone.now() + timedelta(**delta))
 

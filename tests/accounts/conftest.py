@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from pytest_django import Settings
 
+from accounts.models import User
+from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide
 from tests.conftest import PASSWORD
 
 
@@ -17,3 +19,16 @@ def _cheap_passwords(settings: Settings) -> None:
 def password_hash() -> str:
     hasher = MD5PasswordHasher()
     return hasher.encode(PASSWORD, hasher.salt())
+
+
+@pytest.fixture
+def owner(alice: User) -> Browser:
+    """Of the account, in which she has signed in."""
+    browser = Browser()
+    decide(browser.sign_in(alice))
+    return browser
+
+
+@pytest.fixture
+def intruder() -> Browser:
+    return Browser(CHROME_ON_LINUX, ELSEWHERE)

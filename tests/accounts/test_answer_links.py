@@ -13,24 +13,12 @@ from django.utils import timezone
 
 from accounts import answer_links, notices
 from accounts.models import SignIn, User
-from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide, later
+from tests.accounts.browser import ELSEWHERE, Browser, decide, later, said_of
 from tests.markup import Page
 from tests.test_pages import assert_well_made
 
 RESET = "/accounts/password/reset/"
 HERE = "http://testserver"
-
-
-@pytest.fixture
-def owner(alice: User) -> Browser:
-    browser = Browser()
-    decide(browser.sign_in(alice))
-    return browser
-
-
-@pytest.fixture
-def intruder() -> Browser:
-    return Browser(CHROME_ON_LINUX, ELSEWHERE)
 
 
 @pytest.fixture
@@ -44,11 +32,6 @@ def links(sign_in: SignIn) -> dict[str, str]:
     notices.send_notice(notices.claim_notice(sign_in, "<1@testserver>"))
     found = re.findall(rf"^{HERE}(/answers/\S+/(mine|not-mine)/)$", str(mail.outbox[-1].body), re.M)
     return {said: path for path, said in found}
-
-
-def said_of(sign_in: SignIn) -> str:
-    sign_in.refresh_from_db()
-    return sign_in.answer
 
 
 def test_a_scanner_that_follows_the_links_answers_nothing(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import notices
 from accounts.models import SignIn, User, Verdict
-from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide
+from tests.accounts.browser import ELSEWHERE, Browser, decide, said_of
 from tests.markup import Page
 from tests.test_pages import assert_well_made
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 RESET = "/accounts/password/reset/"
-
-
-@pytest.fixture
-def owner(alice: User) -> Browser:
-    browser = Browser()
-    decide(browser.sign_in(alice))
-    return browser
-
-
-@pytest.fixture
-def intruder() -> Browser:
-    return Browser(CHROME_ON_LINUX, ELSEWHERE)
 
 
 @pytest.fixture
@@ -47,11 +35,6 @@ def address(sign_in: SignIn) -> str:
 
 def say(browser: Browser, sign_in: SignIn, said: str) -> Response:
     return browser.post(address(sign_in), {"answer": said})
-
-
-def said_of(sign_in: SignIn) -> str:
-    sign_in.refresh_from_db()
-    return sign_in.answer
 
 
 def page_of(browser: Browser, path: str) -> Page:

@@ -20,32 +20,16 @@ from tests.accounts.browser import (
     Browser,
     decide,
     found,
+    said_of,
 )
 
 Kind = SecurityEvent.Kind
 
 
 @pytest.fixture
-def owner(alice: User) -> Browser:
-    browser = Browser()
-    decide(browser.sign_in(alice))
-    return browser
-
-
-@pytest.fixture
-def intruder() -> Browser:
-    return Browser(CHROME_ON_LINUX, ELSEWHERE)
-
-
-@pytest.fixture
 def sign_in(alice: User, owner: Browser, intruder: Browser) -> SignIn:
     """The intruder's."""
     return decide(intruder.sign_in(alice))
-
-
-def said_of(sign_in: SignIn) -> str:
-    sign_in.refresh_from_db()
-    return sign_in.answer
 
 
 def kinds_of(sign_in: SignIn) -> set[str]:

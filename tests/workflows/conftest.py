@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import SignIn, User
+from tests.workflows.risk_service import RiskService, risk_service
 from workflows.models import Run
 from workflows.runs import create_run
 
@@ -20,9 +22,13 @@ SAFARI = (
 
 @pytest.fixture
 def make_run(alice: User) -> Callable[..., Run]:
-    def make(user_agent: str = FIREFOX, **fields: object) -> Run:
+    def make(user_agent: str = FIREFOX, ip_address: str = "192.0.2.7", **fields: object) -> Run:
         sign_in = SignIn.objects.create(
-            user=alice, ip_address="192.0.2.7", user_agent=user_agent, issued_token=secrets.token_hex(32), **fields
+            user=alice,
+            ip_address=ip_address,
+            user_agent=user_agent,
+            issued_token=secrets.token_hex(32),
+            **fields,
         )
         return create_run(sign_in)
 
@@ -32,3 +38,11 @@ def make_run(alice: User) -> Callable[..., Run]:
 @pytest.fixture
 def run(make_run: Callable[..., Run]) -> Run:
     return make_run()
+
+
+@pytest.fixture
+def risk(settings: Settings) -> Iterator[RiskService]:
+    """The one that the site is told to ask."""
+    with risk_service() as service:
+        settings.RISK_API_URL = service.url
+        yield service

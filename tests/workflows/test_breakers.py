@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from tests.workflows.risk_service import ALLOW, Answer, RiskService, risk_service
+from tests.workflows.risk_service import ALLOW, Answer, RiskService
 from workflows import ledger, steps
 from workflows.ledger import NotYet, TryAgain
 from workflows.models import Alert, Attempt, Breaker, Run, Step
@@ -247,13 +247,6 @@ def test_while_all_is_well_the_row_is_read_once_a_second_and_never_written() -> 
 
 
 # --- The step -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def risk(settings: Settings) -> Iterator[RiskService]:
-    with risk_service() as service:
-        settings.RISK_API_URL = service.url
-        yield service
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from celery import current_app
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
-from pytest_django import Settings
 
 from tests.workflows.conftest import SAFARI
-from tests.workflows.risk_service import Answer, RiskService, risk_service
+from tests.workflows.risk_service import Answer, RiskService
 from workflows import steps, tasks
 from workflows.canvas import SIGN_IN, sign_in_canvas
 from workflows.ledger import TryAgain
@@ -24,19 +23,14 @@ from workflows.risk.breakers import Call
 from workflows.step_tasks import on_chain_error
 from workflows.steps import Name
 
+pytestmark = pytest.mark.usefixtures("risk")
+
 
 @pytest.fixture(autouse=True)
 def eagerly() -> Iterator[None]:
     current_app.conf.task_always_eager = True
     yield
     current_app.conf.task_always_eager = False
-
-
-@pytest.fixture(autouse=True)
-def risk(settings: Settings) -> Iterator[RiskService]:
-    with risk_service() as service:
-        settings.RISK_API_URL = service.url
-        yield service
 
 
 def test_the_canvas_finishes_the_run(run: Run) -> None:

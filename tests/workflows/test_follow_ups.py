@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,19 +15,14 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts import answers
 from accounts.models import Notice, SignIn
 from tests.workflows.conftest import SAFARI
-from tests.workflows.risk_service import ALLOW, DENY, RiskService, risk_service
+from tests.workflows.risk_service import ALLOW, DENY, RiskService
 from workflows import follow_ups, retention, steps
 from workflows.models import Alert, Run
 
 STEPS = [steps.check_device, steps.notify_user, steps.save_event, steps.post_to_risk_api, steps.post_process]
 DAY = timedelta(hours=24)
 
-
-@pytest.fixture(autouse=True)
-def risk(settings: Settings) -> Iterator[RiskService]:
-    with risk_service() as service:
-        settings.RISK_API_URL = service.url
-        yield service
+pytestmark = pytest.mark.usefixtures("risk")
 
 
 @pytest.fixture

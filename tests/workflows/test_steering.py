@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Notice, SecurityEvent, User
 from tests.workflows.conftest import SAFARI
-from tests.workflows.risk_service import Answer, RiskService, risk_service
+from tests.workflows.risk_service import Answer, RiskService
 from workflows import callbacks, ledger, publishing, recovery, runs, steps, tasks
 from workflows.ledger import StepClosed, TryAgain
 from workflows.models import Alert, Attempt, CallbackCall, Run, Step
@@ -30,13 +30,6 @@ ENDED = [state for state in Run.State if state not in STEERABLE]
 @pytest.fixture
 def carol(make_user: Callable[..., User]) -> User:
     return make_user("carol", is_staff=True)
-
-
-@pytest.fixture
-def risk(settings: Settings) -> Iterator[RiskService]:
-    with risk_service() as service:
-        settings.RISK_API_URL = service.url
-        yield service
 
 
 @pytest.fixture

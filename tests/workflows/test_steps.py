@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import Notice, SecurityEvent, User, Verdict
 from tests.workflows.conftest import SAFARI
-from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService, risk_service
+from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService
 from workflows import ledger, notifying, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
 from workflows.models import Run, Step
@@ -27,12 +27,7 @@ from workflows.steps import Name
 
 ALL = [steps.check_device, steps.notify_user, steps.save_event, steps.post_to_risk_api, steps.post_process]
 
-
-@pytest.fixture(autouse=True)
-def risk(settings: Settings) -> Iterator[RiskService]:
-    with risk_service() as service:
-        settings.RISK_API_URL = service.url
-        yield service
+pytestmark = pytest.mark.usefixtures("risk")
 
 
 def do_all(run: Run) -> list[dict[str, Any]]:
