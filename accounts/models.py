@@ -6,6 +6,7 @@ A foreign key has no index of its own (``db_index=False``) where another index b
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -280,9 +281,18 @@ class Verdict(models.Model):
     reasons = models.JSONField(default=list, help_text="list of {code, text, points}")
     action = models.CharField(max_length=16, choices=Action.choices)
     created_at = models.DateTimeField(default=timezone.now)
+    earlier = models.JSONField(
+        null=True, help_text="what it said before it was asked again: list of this model's values, the oldest first"
+    )
 
     def __str__(self) -> str:
         return f"{self.get_decision_display()} ({self.score})"
+
+    @property
+    def earlier_ones(self) -> list[Verdict]:
+        """What the service said before, the newest first; these have no rows."""
+        said = [one | {"created_at": datetime.fromisoformat(one["created_at"])} for one in self.earlier or []]
+        return [Verdict(**one) for one in reversed(said)]
 
     @property
     def is_high_risk(self) -> bool:

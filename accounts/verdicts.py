@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts import devices, security_log, sql
@@ -14,7 +16,8 @@ from accounts.models import SecurityEvent, SignIn, Verdict
 
 logger = logging.getLogger(__name__)
 
-VERDICT = ("assessment_id", "score", "level", "decision", "reasons", "action", "created_at")
+SAID = ("assessment_id", "score", "level", "decision", "reasons")
+VERDICT = (*SAID, "action", "created_at")
 
 
 def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
@@ -23,20 +26,41 @@ def act_on_assessment(sign_in: SignIn, assessment: dict[str, Any]) -> Verdict:
     ``assessment`` is the risk service's answer: id, score, level, decision, reasons. Where
     LOGINWATCH_ENFORCE is "report", operators are told and nobody is signed out.
     """
-    verdict = Verdict(
-        sign_in=sign_in,
-        assessment_id=assessment["id"],
-        score=assessment["score"],
-        level=assessment["level"],
-        decision=assessment["decision"],
-        reasons=assessment["reasons"],
-        action=_action_for(assessment["decision"]),
-    )
+    verdict = Verdict(sign_in=sign_in, **_said(assessment), action=_action_for(assessment["decision"]))
     if not _store(verdict):
         return Verdict.objects.get(sign_in=sign_in)
     if verdict.action != Verdict.Action.NOTHING:
         _act(sign_in, verdict)
     return verdict
+
+
+@transaction.atomic
+def replace(sign_in: SignIn, assessment: dict[str, Any]) -> bool:
+    """Put what the risk service says by now in the place of the verdict, which is kept among the earlier ones.
+
+    Where it is against a sign-in about which nothing was done yet, that is flagged for the operators. No more is done:
+    no session ends, no device loses its trust, and no mail goes out. The same assessment again changes nothing. False
+    where the sign-in has no verdict any longer.
+    """
+    # Locked in the order of retention.
+    list(SignIn.objects.select_for_update(of=("self",), no_key=True).filter(pk=sign_in.pk).values_list("pk"))
+    verdict = Verdict.objects.filter(sign_in=sign_in).first()
+    if verdict is None:
+        return False
+    earlier = verdict.earlier or []
+    if assessment["id"] in {verdict.assessment_id, *(one["assessment_id"] for one in earlier)}:
+        return True
+    before = {name: getattr(verdict, name) for name in SAID} | {"created_at": verdict.created_at.isoformat()}
+    is_news = verdict.action == Verdict.Action.NOTHING and assessment["decision"] != Verdict.Decision.ALLOW
+    Verdict.objects.filter(pk=verdict.pk).update(
+        **_said(assessment),
+        action=Verdict.Action.FLAGGED if is_news else verdict.action,
+        created_at=timezone.now(),
+        earlier=[*earlier, before],
+    )
+    if is_news:
+        _flag(sign_in, {"verdict": assessment["decision"], "score": assessment["score"]})
+    return True
 
 
 def act_without_assessment(sign_in: SignIn, error: str) -> str:
@@ -56,6 +80,11 @@ def act_without_assessment(sign_in: SignIn, error: str) -> str:
         end_session(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
     return policy
+
+
+def _said(assessment: dict[str, Any]) -> dict[str, Any]:
+    """As a verdict has it."""
+    return {"assessment_id": assessment["id"], **{name: assessment[name] for name in SAID[1:]}}
 
 
 def _store(verdict: Verdict) -> bool:
@@ -84,14 +113,18 @@ def _action_for(decision: str) -> Verdict.Action:
 
 def _act(sign_in: SignIn, verdict: Verdict) -> None:
     details = {"verdict": verdict.decision, "score": verdict.score}
-    security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
+    _flag(sign_in, details)
     if verdict.decision == Verdict.Decision.DENY and sign_in.device:
         # The browser keeps its cookie: the next sign-in with it shall be no less suspect.
         devices.untrust_device(sign_in.device)
-    logger.warning("sign-in %s: the risk service says %s (%s)", sign_in.pk, verdict.decision, verdict.score)
     if verdict.action == Verdict.Action.SESSION_ENDED:
         end_session(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
+
+
+def _flag(sign_in: SignIn, details: dict[str, Any]) -> None:
+    security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
+    logger.warning("sign-in %s: the risk service says %s (%s)", sign_in.pk, details["verdict"], details["score"])
 
 
 def end_session(sign_in: SignIn) -> None:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from functools import partial
 from uuid import UUID
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -23,7 +22,7 @@ from accounts.models import SecurityEvent
 from workflows import ledger, notifying, runs
 from workflows.ledger import NotYet, Result, TryAgain
 from workflows.models import Run, Step, task_id_of
-from workflows.risk import breakers, draining, risk_api
+from workflows.risk import asking, breakers, draining, risk_api
 
 
 class Name(StrEnum):
@@ -75,6 +74,11 @@ def post_process(run_id: UUID) -> Result:
     return ledger.in_database(run_id, Name.POST_PROCESS, _post_process)
 
 
+def recent_failures(run: Run) -> int:
+    """How many sign-ins failed before the one of this run, as the risk service was told; raises Step.DoesNotExist."""
+    return int(ledger.result_of(run, Name.SAVE_EVENT)["recent_failures"])
+
+
 def do_without_verdict(run_id: UUID) -> None:
     """The risk service gave no assessment: do what is to be done then. Should it give one later, that counts.
 
@@ -119,22 +123,12 @@ def _begin_call(call: breakers.Call, step: Step) -> None:
 
 
 def _post_to_risk_api(call: breakers.Call, step: Step) -> Result:
-    failures = ledger.result_of(step.run, Name.SAVE_EVENT)["recent_failures"]
+    failures = recent_failures(step.run)
     try:
-        assessment = risk_api.assess(step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
-    except risk_api.RiskApiRefused:
-        call.answered()
-        raise
-    except SoftTimeLimitExceeded:
-        call.failed("no answer within the time limit")
-        raise
+        return asking.ask(call, step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
     except risk_api.RiskApiAway as error:
-        if error.is_fault or call.is_probe:
-            call.failed(str(error), error.retry_after)
         delay = _risk_delay(step.attempts, error.retry_after)
         raise TryAgain(str(error), _within_budget(step, delay)) from error
-    call.answered()
-    return assessment
 
 
 def _risk_delay(attempts: int, retry_after: float | None) -> float:
