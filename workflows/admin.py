@@ -140,5 +140,5 @@ for result in (TaskResult, GroupResult):
 admin.site.register(TaskResult, ResultAdmin)
 
 admin.site.register(BulkJob, BulkJobAdmin)
-for model in {action.model for action in registry.all_actions()}:
+for model in {action.listed for action in registry.all_actions()}:
     add_to_admin(model)

@@ -68,7 +68,7 @@ def test_a_job_is_tried_started_stopped_gone_on_with_and_told_by_mail(operator: 
     expect(panel).to_contain_text("(100 %)")
 
     operator.goto("/demo/mail/")
-    expect(operator.get_by_role("link", name=re.compile("forget their devices: .* done"))).to_have_count(2)
+    expect(operator.get_by_role("link", name=re.compile("Forget their devices: .* done"))).to_have_count(2)
 
 
 def test_the_pages_of_jobs_are_accessible_and_narrow(operator: Page) -> None:

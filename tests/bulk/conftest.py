@@ -76,7 +76,7 @@ def queue(admin: User) -> Callable[..., BulkJob]:
         name: str, query: str = "q=person", ids: list[Any] | None = None, by: User = admin, **more: Any
     ) -> BulkJob:
         action = registry.get(name)
-        chosen = selection.of_query(action.model, query) if ids is None else selection.of_ids(action.model, ids)
+        chosen = selection.of_query(action, query) if ids is None else selection.of_ids(action, ids)
         options: dict[str, Any] = {"parameters": {}, "token": uuid4(), **more}
         return jobs.queue(action, selection=chosen, by=by, **options)[0]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
@@ -226,6 +227,45 @@ def test_a_sign_in_is_anonymised_once_its_workflow_has_ended(
     assert (emptied.pk, emptied.ip_address, emptied.user_agent) == (ended.sign_in.pk, None, "")
     assert list(Run.objects.values_list("pk", flat=True)) == [going.pk]
     assert do(queue("anonymise", query="", ids=[ended.sign_in.pk])).skipped == 1
+
+
+def test_all_sign_ins_of_people_are_anonymised_and_nobody_elses(
+    people: list[User], make_run: Callable[..., Run], signed_in: Callable[[User], str], queue: Queue, do: Do
+) -> None:
+    for user in (people[0], people[0], people[1], people[2]):
+        signed_in(user)
+    going = make_run().sign_in
+    SignIn.objects.filter(pk=going.pk).update(user=people[1])
+    job = queue("anonymise_people", ids=[people[0].pk, people[1].pk])
+    tried = queue("anonymise_people", ids=[people[0].pk, people[1].pk], dry_run=True)
+    signed_in(people[0])  # after the question
+
+    assert (do(tried).done, tried.failed, tried.total) == (3, 1, 4)
+    assert not SignIn.objects.exclude(emptied_at=None).exists()
+    job = do(job)
+
+    assert (job.done, job.failed, job.total) == (3, 1, 4)
+    assert BulkFailure.objects.filter(job=job).get().row == str(going.pk)
+    known = SignIn.objects.filter(emptied_at=None).order_by("pk")
+    assert [one.user for one in known] == [people[2], people[1], people[0]]
+    assert set(SecurityEvent.objects.filter(details__action="anonymise_people").values_list("user", flat=True)) >= {
+        people[0].pk,
+        people[1].pk,
+    }
+
+
+def test_who_may_not_see_sign_ins_cannot_anonymise_those_of_people(
+    people: list[User], signed_in: Callable[[User], str], queue: Queue, do: Do, make_operator: Callable[..., User]
+) -> None:
+    signed_in(people[0])
+    carol = make_operator("carol", "bulk_anonymise")
+    job = queue("anonymise_people", by=carol)
+    carol.user_permissions.remove(Permission.objects.get(codename="view_signin"))
+
+    job = do(BulkJob.objects.get(pk=job.pk))
+
+    assert job.error == "carol may not see sign ins."
+    assert not SignIn.objects.exclude(emptied_at=None).exists()
 
 
 def test_an_export_has_a_line_a_row_in_their_order(people: list[User], queue: Queue, do: Do) -> None:

@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core import mail
 from django.test import Client
 
 from accounts.models import User
 from tests.bulk.conftest import work_off
-from tests.markup import Page
+from tests.markup import Page, words
 from workflows.bulk.models import BulkChunk, BulkFailure, BulkJob
 
 USERS = "/admin/accounts/user/"
@@ -90,6 +91,59 @@ def test_all_that_the_filter_matches_is_one_job(operator: Client, people: list[U
     assert job.dry_run
     assert job.selection["query"] == "q=person"
     assert work_off(job).total == 12
+
+
+@pytest.fixture
+def counted_to_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.paging.MOST", 10)
+    monkeypatch.setattr("workflows.bulk.list_admin.MOST_COUNTED", 10)
+
+
+def test_a_list_that_is_not_counted_to_its_end_offers_all_that_match_and_names_no_number(
+    operator: Client, people: list[User], counted_to_ten: None
+) -> None:
+    listed = Page(operator.get(f"{USERS}?q=person").content.decode())
+    assert words(listed.find("span", class_="question hidden").text) == "Select all that match, more than 10 users"
+    assert words(listed.find("span", class_="all hidden").text) == "All that match are selected, more than 10"
+    assert words(listed.find("p", class_="paginator").text) == "more than 10 users"
+
+    form = hidden(asked := choose(operator, "sign_out", ids(people[:1]), "?q=person", select_across="1"))
+    text = Page(asked.content.decode()).text
+    assert "More than 10 users are selected: all that the list matches." in text
+    assert "the job's page says" in text
+    operator.post(f"{USERS}?q=person", form)
+    assert work_off(BulkJob.objects.get()).total == 12
+
+
+def test_a_list_that_is_counted_says_how_many(operator: Client, people: list[User], counted_to_ten: None) -> None:
+    listed = Page(operator.get(f"{USERS}?q=person00").content.decode())
+    assert words(listed.find("p", class_="paginator").text) == "1 user"
+    ten = operator.get(f"{USERS}?is_staff__exact=0&id__lte={people[9].pk}")
+    assert words(Page(ten.content.decode()).find("p", class_="paginator").text) == "10 users"
+
+
+def test_people_are_anonymised_by_who_may_see_their_sign_ins(
+    as_carol: Callable[..., Client], people: list[User]
+) -> None:
+    carol = as_carol("bulk_anonymise")
+    assert "anonymise all their sign-ins" in carol.get(USERS).content.decode()
+    asked = choose(carol, "anonymise_people", ids(people[:2]))
+    assert "2 users are selected" in Page(asked.content.decode()).text
+
+    User.objects.get(username="carol").user_permissions.remove(Permission.objects.get(codename="view_signin"))
+    assert "anonymise all their sign-ins" not in carol.get(USERS).content.decode()
+
+
+@pytest.mark.parametrize("name", ["export_users", "sign_out"])
+def test_every_face_names_an_action_alike(operator: Client, people: list[User], queue: Queue, name: str) -> None:
+    heading = {"export_users": "Export as CSV", "sign_out": "Sign out everywhere"}[name]
+    job = work_off(queue(name))
+
+    page = Page(operator.get(f"{JOBS}{job.pk}/change/").content.decode())
+    assert words([e.text for e in page.elements if e.tag == "h1"][-1]) == heading
+    assert heading in Page(operator.get(JOBS).content.decode()).text
+    assert mail.outbox[-1].subject.startswith(f"Loginwatch: {heading}: ")
+    assert f"“{heading}”" in mail.outbox[-1].body
 
 
 def test_the_same_form_sent_twice_is_one_job(operator: Client, people: list[User]) -> None:

@@ -33,7 +33,7 @@ def test_a_job_is_started_followed_and_listed(people: list[User], admin: User) -
     assert f"finished  [{'#' * 30}] 100 %  0 done, 12 skipped, 0 failed, 0 left" in followed
     listed = bulk("list")
     assert f"{job.pk}  finished" in listed
-    assert "12 of 12  sign out everywhere" in listed
+    assert "12 of 12  Sign out everywhere" in listed
     assert "export_sign_ins" in listed
 
 

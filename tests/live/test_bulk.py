@@ -52,7 +52,7 @@ def make_people(number: int) -> None:
 
 def queue(name: str, by: User, **parameters: str) -> BulkJob:
     action = registry.get(name)
-    chosen = selection.of_query(action.model, "is_staff__exact=0")
+    chosen = selection.of_query(action, "is_staff__exact=0")
     return jobs.queue(action, selection=chosen, parameters=parameters, by=by, token=uuid4())[0]
 
 

@@ -17,8 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.database import insist
-from workflows.bulk import messages, registry
+from workflows.bulk import messages
 from workflows.bulk.models import BulkChunk, BulkJob
+from workflows.bulk.progress import title_of
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _send(job: BulkJob, to: str) -> None:
 def mail_context(job: BulkJob) -> dict[str, Any]:
     return {
         "job": job,
-        "title": registry.get(job.action).title,
+        "title": title_of(job),
         "site_host": urlsplit(settings.SITE_URL).netloc,
         "url": settings.SITE_URL + reverse("admin:workflows_bulkjob_change", args=[job.pk]),
     }

@@ -33,7 +33,7 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [(action.name, f"{action.title} ({action.name})") for action in registry.all_actions()]
+        return [(action.name, f"{action.heading} ({action.name})") for action in registry.all_actions()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -102,7 +102,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             **self._context(request, job),
-            "title": title_of(job).capitalize(),
+            "title": title_of(job),
             "opts": self.opts,
             "failures": shown,
             "most_shown": MOST_SHOWN,
@@ -166,14 +166,12 @@ class BulkJobAdmin(ReadOnlyAdmin):
 
     def _may_download(self, request: HttpRequest, job: BulkJob) -> bool:
         """Who may export now, and see such rows; while there is something to download."""
-        user = cast(User, request.user)
         try:
             action = registry.get(job.action)
-            selection.visible(action, user)
-        except (registry.UnknownAction, selection.NotAllowed):
+        except registry.UnknownAction:
             return False
-        has_file = bool(action.header) and BulkChunk.objects.filter(job=job).exists()
-        return has_file and not job.is_active and registry.may(user, action)
+        has_file = bool(action.header) and not job.is_active and BulkChunk.objects.filter(job=job).exists()
+        return has_file and selection.is_open_to(cast(User, request.user), action)
 
     def _context(self, request: HttpRequest, job: BulkJob) -> dict[str, Any]:
         user = cast(User, request.user)

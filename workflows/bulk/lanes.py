@@ -82,9 +82,10 @@ def hand_on(turn: Turn) -> None:
         rest(turn, 0)
 
 
-def rest(turn: Turn, seconds: float) -> None:
-    """Nothing can be done now, which is nobody's fault: the sweep goes on after that."""
-    _lane(turn).update(due_at=timezone.now() + timedelta(seconds=seconds), attempts=0)
+def rest(turn: Turn, seconds: float, *, tried: bool = False) -> None:
+    """Nothing can be done now: the sweep goes on after that. Where it was not ``tried``, it is nobody's fault."""
+    attempts = {} if tried else {"attempts": 0}
+    _lane(turn).update(due_at=timezone.now() + timedelta(seconds=seconds), **attempts)
 
 
 def end(turn: Turn) -> None:

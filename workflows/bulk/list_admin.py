@@ -17,6 +17,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import User
+from accounts.paging import MOST as MOST_COUNTED
+from accounts.paging import count_up_to
+from workflows import confirming
 from workflows.bulk import jobs, registry, selection
 from workflows.bulk.registry import Action
 
@@ -31,7 +34,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it i
         if IS_POPUP_VAR in request.GET:
             return actions
         for action in registry.actions_of(self.model):
-            if registry.may(cast(User, request.user), action):
+            if selection.is_open_to(cast(User, request.user), action):
                 name = PREFIX + action.name
                 actions[name] = (partial(_ask_or_queue, action), name, f"Bulk job: {action.title}")  # type: ignore[assignment]
         return actions
@@ -56,14 +59,14 @@ def add_to_admin(model: type[Model]) -> None:
 def _ask_or_queue(
     action: Action, model_admin: BulkAdmin, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse | None:
-    number = queryset.order_by().count()
+    number = count_up_to(MOST_COUNTED + 1, queryset)
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
     is_sent = "confirmed" in request.POST
     form = action.form(request.POST if is_sent else None, prefix="p")
     token = _token(request)
-    if not (is_sent and form.is_valid() and token and number <= _confirmed(request)):
+    if not (is_sent and form.is_valid() and token and number <= confirming.confirmed(request)):
         return _ask(action, model_admin, request, queryset, number, form)
     if "preview" in request.POST:
         return _ask(action, model_admin, request, queryset, number, form, shown=True)
@@ -94,33 +97,27 @@ def _ask(
     *,
     shown: bool = False,
 ) -> TemplateResponse:
-    is_all = request.POST.get("select_across") == "1"
-    ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
     first = queryset.first() if shown and action.preview else None
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{action.title[0].upper()}{action.title[1:]}?",
+        **confirming.context(request, PREFIX + action.name, number),
+        "title": f"{action.heading}?",
         "opts": model_admin.opts,
         "action": action,
-        "chosen": PREFIX + action.name,
-        "number": number,
-        "grown": "confirmed" in request.POST and number > _confirmed(request),
+        "most_counted": MOST_COUNTED,
+        "grown": "confirmed" in request.POST and number > confirming.confirmed(request),
         "form": form,
         "has_preview": action.preview is not None,
         "preview": action.preview(first, form.cleaned_data) if first and action.preview else "",
-        "is_all": is_all,
-        # Of all that match, the filter in the address says which: Django wants one ticked all the same.
-        "ticked": ticked[:1] if is_all else ticked,
-        "checkbox": ACTION_CHECKBOX_NAME,
         "token": _token(request) or uuid4(),
     }
     return TemplateResponse(request, "admin/workflows/bulkjob/ask.html", context)
 
 
 def _selection(action: Action, request: HttpRequest) -> dict[str, Any]:
-    if request.POST.get("select_across") == "1":
-        return selection.of_query(action.model, request.GET.urlencode())
-    return selection.of_ids(action.model, request.POST.getlist(ACTION_CHECKBOX_NAME))
+    if confirming.is_of_all(request):
+        return selection.of_query(action, request.GET.urlencode())
+    return selection.of_ids(action, request.POST.getlist(ACTION_CHECKBOX_NAME))
 
 
 def _token(request: HttpRequest) -> UUID | None:
@@ -128,9 +125,3 @@ def _token(request: HttpRequest) -> UUID | None:
         return UUID(request.POST.get("token", ""))
     except ValueError:
         return None
-
-
-def _confirmed(request: HttpRequest) -> int:
-    """The number of rows that the page which asked has said."""
-    confirmed = request.POST.get("confirmed", "")
-    return int(confirmed) if confirmed.isascii() and confirmed.isdecimal() and len(confirmed) < 12 else -1

@@ -73,6 +73,7 @@ class BulkJob(models.Model):
             ("bulk_forget_devices", "Can forget many devices"),
             ("bulk_run_again", "Can run many workflows again"),
             ("bulk_resume", "Can resume many failed runs"),
+            ("bulk_rescore", "Can have the risk service asked again about many sign-ins"),
             ("bulk_anonymise", "Can anonymise many sign-ins"),
             ("bulk_export", "Can export many rows"),
             ("approve_bulkjob", "Can approve another person's bulk job"),

@@ -15,15 +15,15 @@ from workflows.presentation.words import duration_in_words
 class Progress:
     """``rate`` is in rows a second, since the job last began to run; 0 where that cannot be told."""
 
-    title: str
     percent: int
     rate: float
     ends_in: str
 
 
 def title_of(job: BulkJob) -> str:
+    """Its action, as a heading; of one that this version does not know, its name."""
     try:
-        return registry.get(job.action).title
+        return registry.get(job.action).heading
     except registry.UnknownAction:
         return job.action
 
@@ -32,7 +32,7 @@ def progress_of(job: BulkJob) -> Progress:
     rate = _rate(job)
     ends_in = duration_in_words(job.left / rate) if rate and job.left else ""
     percent = 100 * job.processed // job.total if job.total else 0
-    return Progress(title_of(job), percent, rate, ends_in)
+    return Progress(percent, rate, ends_in)
 
 
 def _rate(job: BulkJob) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import Model
+from django.utils.text import capfirst
 
 from accounts.models import User
 from workflows.bulk.models import BulkJob
@@ -26,11 +27,15 @@ class RowFailed(Exception):
 
 
 class Rest(Exception):
-    """Nothing can be done just now; no row is to blame, and the job goes on by itself after ``seconds``."""
+    """Nothing can be done just now; no row is to blame, and the job goes on by itself after ``seconds``.
 
-    def __init__(self, why: str, seconds: float) -> None:
+    ``tried``: it may be the row after all, which is given up where that goes on (working.GIVEN_UP_AFTER).
+    """
+
+    def __init__(self, why: str, seconds: float, *, tried: bool = False) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.tried = tried
 
 
 class NoParameters(forms.Form):
@@ -46,6 +51,8 @@ class Work:
     lines: list[str] = field(default_factory=list)
     # An open connection to the mail server, of actions that mail.
     mailer: Any = None
+    # When the risk service was asked last, of actions that ask it.
+    asked_at: float = 0.0
 
     def close(self) -> None:
         if self.mailer is not None:
@@ -60,7 +67,8 @@ class Action:
     ``destroys``: it can be tried without effect, and may need a second person. ``outside``: its effect is not in the
     database (a mail), so each row is committed by itself, and the effect has a key that follows from job and row.
     ``publishes``: it hands runs to the broker, and waits where sign-ins do. ``subject``: whose account it acts on,
-    for the security log. ``header``: the first line of the file that it writes.
+    for the security log. ``header``: the first line of the file that it writes. ``through``: it is chosen in the list
+    of what this field of its rows leads to, and done to all rows that lead to what is selected there.
     """
 
     name: str
@@ -77,6 +85,17 @@ class Action:
     subject: Callable[[Any], int] | None = None
     header: str = ""
     preview: Callable[[Any, dict[str, Any]], str] | None = None
+    through: str = ""
+
+    @property
+    def heading(self) -> str:
+        return capfirst(self.title)
+
+    @property
+    def listed(self) -> type[Model]:
+        """In the list of which it is chosen."""
+        related = self.model._meta.get_field(self.through).related_model if self.through else self.model
+        return cast(type[Model], related)
 
     @property
     def full_permission(self) -> str:
@@ -108,7 +127,7 @@ def all_actions() -> list[Action]:
 
 
 def actions_of(model: type[Model]) -> list[Action]:
-    return [action for action in _actions.values() if action.model is model]
+    return [action for action in _actions.values() if action.listed is model]
 
 
 def may(user: User, action: Action) -> bool:

@@ -37,16 +37,16 @@ class NotReadable(Exception):
     """What is described is no selection of this model. The text is a sentence for people."""
 
 
-def of_ids(model: type[Model], ids: Collection[Any]) -> dict[str, Any]:
+def of_ids(action: Action, ids: Collection[Any]) -> dict[str, Any]:
     """Raises NotReadable."""
     if len(ids) > MOST_IDS:
         raise NotReadable(f"More than {MOST_IDS:,} ids are given. Select by a filter instead.")
-    return {"ids": [str(read_id(model, one)) for one in ids], **_newest(model)}
+    return {"ids": [str(read_id(action.listed, one)) for one in ids], **_bounds(action)}
 
 
-def of_query(model: type[Model], query: str) -> dict[str, Any]:
+def of_query(action: Action, query: str) -> dict[str, Any]:
     pairs = parse_qsl(query, keep_blank_values=True)
-    return {"query": urlencode([pair for pair in pairs if pair[0] not in OF_THE_PAGE]), **_newest(model)}
+    return {"query": urlencode([pair for pair in pairs if pair[0] not in OF_THE_PAGE]), **_bounds(action)}
 
 
 def read_id(model: type[Model], one: Any) -> Any:
@@ -70,33 +70,61 @@ def requester_of(job: BulkJob) -> User:
 
 def selected(action: Action, selection: dict[str, Any], by: User) -> QuerySet[Any]:
     """The rows of the selection that ``by`` sees. Raises NotAllowed or NotReadable."""
-    request = _request_of(by, action.model, selection.get("query", ""))
-    if "ids" in selection:
-        rows = visible(action, by).filter(pk__in=selection["ids"])
-    else:
-        visible(action, by)
-        try:
-            rows = admin.site.get_model_admin(action.model).get_changelist_instance(request).get_queryset(request)
-        except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError) as error:
-            raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
-    if selection.get("up_to") is None:
-        return rows.none()
-    return rows.filter(pk__lte=selection["up_to"])
+    chosen = _chosen(action.listed, selection, by)
+    if not action.through:
+        return chosen
+    rows = visible(action, by).filter(**{f"{action.through}__in": chosen.order_by().values("pk")})
+    return _up_to(selection["rows_up_to"], rows)
 
 
 def visible(action: Action, by: User) -> QuerySet[Any]:
     """All rows of the action's model that ``by`` sees. Raises NotAllowed."""
-    model_admin = admin.site.get_model_admin(action.model)
-    request = _request_of(by, action.model)
+    return _visible(action.model, by)
+
+
+def is_open_to(by: User, action: Action) -> bool:
+    """Who may do it, and see such rows."""
+    try:
+        visible(action, by)
+    except NotAllowed:
+        return False
+    return registry.may(by, action)
+
+
+def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet[Any]:
+    rows = _visible(model, by)
+    if "ids" in selection:
+        return _up_to(selection["up_to"], rows.filter(pk__in=selection["ids"]))
+    request = _request_of(by, model, selection.get("query", ""))
+    try:
+        rows = admin.site.get_model_admin(model).get_changelist_instance(request).get_queryset(request)
+    except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError) as error:
+        raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
+    return _up_to(selection["up_to"], rows)
+
+
+def _visible(model: type[Model], by: User) -> QuerySet[Any]:
+    model_admin = admin.site.get_model_admin(model)
+    request = _request_of(by, model)
     if not model_admin.has_view_permission(request):
-        raise NotAllowed(f"{by.get_username()} may not see {action.model._meta.verbose_name_plural}.")
+        raise NotAllowed(f"{by.get_username()} may not see {model._meta.verbose_name_plural}.")
     return model_admin.get_queryset(request)
 
 
-def _newest(model: type[Model]) -> dict[str, str | None]:
-    """What comes into the list after this was not asked about. Ids of all models begin with the time, or count."""
+def _up_to(newest: str | None, rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.none() if newest is None else rows.filter(pk__lte=newest)
+
+
+def _bounds(action: Action) -> dict[str, str | None]:
+    """What comes into the list after this, or leads to what is in it, was not asked about."""
+    bounds = {"up_to": _newest(action.listed)}
+    return bounds | {"rows_up_to": _newest(action.model)} if action.through else bounds
+
+
+def _newest(model: type[Model]) -> str | None:
+    """Ids of all models begin with the time, or count."""
     newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
-    return {"up_to": None if newest is None else str(newest)}
+    return None if newest is None else str(newest)
 
 
 def _request_of(by: User, model: type[Model], query: str = "") -> HttpRequest:

@@ -21,7 +21,7 @@ def take_turn(job_id: UUID, lane: int, number: int) -> None:
         return
     except registry.Rest as rest:
         jobs.note(job, str(rest))
-        lanes.rest(turn, rest.seconds)
+        lanes.rest(turn, rest.seconds, tried=rest.tried)
     except NotAllowed as why:
         jobs.end_for(job, BulkJob.State.STOPPED, str(why))
     except (NotReadable, registry.UnknownAction) as why:

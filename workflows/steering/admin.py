@@ -5,19 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection
-from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from accounts.models import User
-from workflows import kinds
+from workflows import confirming, kinds
 from workflows.models import Run
 from workflows.steering import actions
 from workflows.steering.actions import Action, Refused
@@ -62,12 +59,6 @@ class SteeringAdmin(admin.ModelAdmin):
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return actions.may_steer(cast(User, request.user), Action.CANCEL)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Run], *where: Any) -> HttpResponse | None:
-        try:
-            return super().response_action(request, queryset, *where)
-        except ValidationError:  # Django takes what was ticked for ids as it came
-            return HttpResponse("What is selected is no run.", status=HTTPStatus.BAD_REQUEST, content_type="text/plain")
-
     def _ask_or_steer(self, request: HttpRequest, queryset: QuerySet[Run], action: Action) -> HttpResponse | None:
         found = dict(queryset.values_list("pk", "state")[: MOST_RUNS + 1])
         if len(found) > MOST_RUNS:
@@ -78,27 +69,21 @@ class SteeringAdmin(admin.ModelAdmin):
             self.message_user(request, too_many, messages.ERROR)
             return None
         step = request.POST.get("step", "") if action is Action.SKIP else ""
-        if not _is_confirmed(request, len(found)) or (action is Action.SKIP and step not in _skippable()):
+        if len(found) > confirming.confirmed(request) or (action is Action.SKIP and step not in _skippable()):
             return self._ask(request, found, action)
         self._steer_all(request, list(found), action, step)
         return None
 
     def _ask(self, request: HttpRequest, found: dict[UUID, str], action: Action) -> TemplateResponse:
         labels = dict(Run.State.choices)
-        is_all = request.POST.get("select_across") == "1"
         context = {
             **self.admin_site.each_context(request),
+            **confirming.context(request, f"{action}_runs", len(found)),
             "title": f"{WORDINGS[action].many}?",
             "opts": self.opts,
             "words": WORDINGS[action],
-            "number": len(found),
             "states": [(labels.get(state, state), count) for state, count in Counter(found.values()).most_common()],
             "steps": _skippable() if action is Action.SKIP else {},
-            "action": f"{action}_runs",
-            "is_all": is_all,
-            # Of all that match, the filter in the address says which: Django wants one ticked all the same.
-            "ticked": list(found)[:1] if is_all else list(found),
-            "checkbox": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/workflows/run/steer.html", context)
 
@@ -132,12 +117,6 @@ def _steer_each(run_ids: Collection[UUID], action: Action, step: str, *, by: Use
         else:
             done += 1
     return done, refused, len(run_ids) - done - refused.total()
-
-
-def _is_confirmed(request: HttpRequest, number: int) -> bool:
-    """Not where the filter matches more by now than the page that asked has said."""
-    confirmed = request.POST.get("confirmed", "")
-    return confirmed.isascii() and confirmed.isdecimal() and len(confirmed) < 10 and number <= int(confirmed)
 
 
 def _skippable() -> dict[str, str]:

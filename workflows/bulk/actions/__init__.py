@@ -1,5 +1,5 @@
 """What can be done to many rows: each module registers its actions."""
 
-from workflows.bulk.actions import exports, people, runs, sign_ins
+from workflows.bulk.actions import exports, people, rescoring, runs, sign_ins
 
-__all__ = ["exports", "people", "runs", "sign_ins"]
+__all__ = ["exports", "people", "rescoring", "runs", "sign_ins"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from accounts import devices, sessions
 from accounts.models import Device, User
 from workflows.bulk.actions import mails, texts
@@ -43,10 +45,6 @@ def ask_password(user: User, work: Work) -> Did:
     return Did.DONE
 
 
-def _self(user: User) -> int:
-    return user.pk
-
-
 register(
     Action(
         name="sign_out",
@@ -56,7 +54,7 @@ register(
         do=sign_out,
         explains="Every session of these people ends, in every browser. They can sign in again at once.",
         destroys=True,
-        subject=_self,
+        subject=attrgetter("pk"),
     )
 )
 register(
@@ -69,7 +67,7 @@ register(
         explains="Each of these people gets a mail of this text. Accounts that are not active get none.",
         outside=True,
         form=texts.NoticeForm,
-        subject=_self,
+        subject=attrgetter("pk"),
         preview=texts.preview,
     )
 )
@@ -85,7 +83,7 @@ register(
             "log. Until then the old password is good; to end what is open now, sign them out as well."
         ),
         outside=True,
-        subject=_self,
+        subject=attrgetter("pk"),
     )
 )
 register(
@@ -97,7 +95,7 @@ register(
         do=forget_devices,
         explains="No device of these people is trusted any longer: the next sign-in from each is told by mail.",
         destroys=True,
-        subject=_self,
+        subject=attrgetter("pk"),
     )
 )
 register(
@@ -109,6 +107,6 @@ register(
         do=forget_device,
         explains="These devices are not trusted any longer: the next sign-in from each is told by mail.",
         destroys=True,
-        subject=lambda device: device.user_id,
+        subject=attrgetter("user_id"),
     )
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from django.db.models import Min, Q
 from django.utils import timezone
 
@@ -80,7 +82,7 @@ register(
             "Runs of which every step is done are left alone; no mail that went out is sent again."
         ),
         publishes=True,
-        subject=lambda run: run.owner.pk,
+        subject=attrgetter("owner.pk"),
         related=("sign_in__user", "user"),
     )
 )

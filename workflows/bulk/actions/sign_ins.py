@@ -1,6 +1,8 @@
-"""What can be done to many sign-ins."""
+"""What can be done to many sign-ins, those that are selected or those of the people who are."""
 
 from __future__ import annotations
+
+from operator import attrgetter
 
 from accounts import retention
 from accounts.models import SignIn
@@ -24,6 +26,11 @@ def anonymise(sign_in: SignIn, work: Work) -> Did:
     return Did.DONE
 
 
+FORGOTTEN = (
+    "address, place, browser, session, notice, verdict, their lines of the security log, and their runs. Devices stay "
+    "known."
+)
+
 register(
     Action(
         name="anonymise",
@@ -31,11 +38,24 @@ register(
         model=SignIn,
         permission="bulk_anonymise",
         do=anonymise,
+        explains=f"What is known of these sign-ins is deleted for good: {FORGOTTEN}",
+        destroys=True,
+        subject=attrgetter("user_id"),
+    )
+)
+register(
+    Action(
+        name="anonymise_people",
+        title="anonymise all their sign-ins",
+        model=SignIn,
+        through="user",
+        permission="bulk_anonymise",
+        do=anonymise,
         explains=(
-            "What is known of these sign-ins is deleted for good: address, place, browser, session, notice, verdict, "
-            "their lines of the security log, and their runs. Devices stay known."
+            f"What is known of all sign-ins of these people is deleted for good: {FORGOTTEN} The accounts stay. The "
+            "rows of the job are the sign-ins."
         ),
         destroys=True,
-        subject=lambda sign_in: sign_in.user_id,
+        subject=attrgetter("user_id"),
     )
 )

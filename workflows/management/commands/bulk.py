@@ -58,7 +58,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{job.pk}  {job.get_state_display():<20}  {rows:>23}  {title_of(job)}")
         self.stdout.write("Actions:")
         for action in registry.all_actions():
-            about = f"{action.title} ({action.model._meta.verbose_name_plural})"
+            about = f"{action.heading} ({action.listed._meta.verbose_name_plural})"
             self.stdout.write(f"  {action.name:<24}  {about}")
 
     def _start(self, *, action: str, by: str, dry_run: bool, follow: bool, **options: Any) -> None:
@@ -101,9 +101,9 @@ def _queue(action: Action, by: User, *, dry_run: bool, **options: Any) -> BulkJo
     if dry_run and not action.destroys:
         raise jobs.Refused(f"{action.name} has no dry run: it destroys nothing.")
     if options["ids"]:
-        chosen = selection.of_ids(action.model, [one.strip() for one in options["ids"].split(",")])
+        chosen = selection.of_ids(action, [one.strip() for one in options["ids"].split(",")])
     else:
-        chosen = selection.of_query(action.model, (options["query"] or "").removeprefix("?"))
+        chosen = selection.of_query(action, (options["query"] or "").removeprefix("?"))
     if not selection.selected(action, chosen, by).exists():
         raise jobs.Refused("Nothing is selected: no job was started.")
     parameters = _parameters(action, options["set"])
