@@ -106,6 +106,7 @@ def test_a_list_that_is_not_counted_to_its_end_offers_all_that_match_and_names_n
     assert words(listed.find("span", class_="question hidden").text) == "Select all that match, more than 10 users"
     assert words(listed.find("span", class_="all hidden").text) == "All that match are selected, more than 10"
     assert words(listed.find("p", class_="paginator").text) == "more than 10 users"
+    assert "more than 10 results (Show all)" in listed.text
 
     form = hidden(asked := choose(operator, "sign_out", ids(people[:1]), "?q=person", select_across="1"))
     text = Page(asked.content.decode()).text

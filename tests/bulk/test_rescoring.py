@@ -324,7 +324,7 @@ def test_the_page_of_the_run_tells_what_was_said_before(
     page = Page(client.get(address).content.decode())
 
     assert page.faults == []
-    assert "The risk service was asked again about this sign-in" in page.text
+    assert "the risk service says so, asked again about this sign-in" in page.text
     assert "looks fine, score 0" in page.text
     assert "Score 75 of 100" in page.text
 

@@ -214,7 +214,7 @@ def _failures(job: BulkJob, batch: Batch) -> Iterable[BulkFailure]:
 
 def _events(work: Work, subjects: list[int]) -> Iterable[SecurityEvent]:
     by = {"id": work.by.pk, "name": work.by.get_username()}
-    for subject in subjects:
+    for subject in set(subjects):
         details = {"job": str(work.job.pk), "action": work.job.action, "by": by}
         yield SecurityEvent(user_id=subject, kind=SecurityEvent.Kind.BULK_JOB, details=details)
 

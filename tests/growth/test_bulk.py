@@ -1,0 +1,40 @@
+"""A chunk of a bulk job costs what is in it, wherever in the table that is."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import SignIn, User
+from tests.growth.filling import BUSY
+from tests.growth.plans import assert_touched, explained
+from workflows.bulk import registry, selection, snapshot
+
+
+@pytest.fixture
+def operator(site: None) -> User:
+    return User.objects.create(username="operator", email="operator@example.com", is_staff=True, is_superuser=True)
+
+
+@pytest.mark.parametrize(("people", "rows"), [([4711, 4712], 100), ([BUSY], 25_000)], ids=["of few", "of many"])
+@pytest.mark.parametrize("half", [0, 1])
+def test_sign_ins_of_people_who_were_ticked(operator: User, people: list[int], rows: int, half: int) -> None:
+    action = registry.get("anonymise_people")
+    found = selection.selected(action, selection.of_ids(action, people), operator)
+    middle = SignIn.objects.order_by("pk").values_list("pk", flat=True)[100_000] if half else 0
+
+    with explained() as statements:
+        ids = list(found.filter(pk__gt=middle).order_by("pk").values_list("pk", flat=True)[: snapshot.CHUNK])
+
+    assert ids
+    assert_touched(statements, rows=rows, buffers=rows)
+
+
+def test_sign_ins_of_everybody(operator: User) -> None:
+    action = registry.get("anonymise_people")
+    found = selection.selected(action, selection.of_query(action, ""), operator)
+
+    with explained() as statements:
+        ids = list(found.order_by("pk").values_list("pk", flat=True)[: snapshot.CHUNK])
+
+    assert len(ids) == snapshot.CHUNK
+    assert sum(statement.rows for statement in statements) <= 25_000
