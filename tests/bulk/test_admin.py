@@ -226,6 +226,17 @@ def test_staff_are_offered_only_what_they_may_do(as_carol: Callable[..., Client]
     assert not BulkJob.objects.exists()
 
 
+def test_who_has_lost_the_permission_since_the_page_asked_starts_nothing(
+    as_carol: Callable[..., Client], people: list[User]
+) -> None:
+    carol = as_carol("bulk_sign_out", "bulk_export")
+    form = hidden(choose(carol, "sign_out", ids(people)))
+    User.objects.get(username="carol").user_permissions.remove(Permission.objects.get(codename="bulk_sign_out"))
+
+    assert messages_of(carol, carol.post(USERS, form)) == ["No action selected."]
+    assert not BulkJob.objects.exists()
+
+
 def test_who_may_not_see_a_list_can_do_nothing_to_it(
     client: Client, make_user: Callable[..., User], people: list[User]
 ) -> None:

@@ -101,10 +101,11 @@ def test_who_comes_into_the_list_after_it_was_asked_about_is_left_alone(
     assert "person99" not in touched
 
 
+@pytest.mark.parametrize("action", ["touch", "post"])
 def test_rows_that_are_deleted_meanwhile_are_skipped_and_told_apart(
-    people: list[User], touched: list[str], queue: Queue
+    people: list[User], touched: list[str], queue: Queue, action: str
 ) -> None:
-    job = queue("touch")
+    job = queue(action)
     turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
     people[2].delete()
 
