@@ -102,7 +102,12 @@ def _fill_workflows() -> None:
     )
     _insert(Chord, PEOPLE, group_id=_token("n"), members="'[]'", body="''", created_at=_when("n"))
     lately = "now() - interval '1 second' * n"
-    stored = {"date_created": lately, "date_done": lately, "status": "'SUCCESS'", "task_name": STEP}
+    stored = {
+        "date_created": lately,
+        "date_done": lately,
+        "status": "'SUCCESS'",
+        "task_name": f"'workflows.tasks.' || {STEP}",
+    }
     _insert(TaskResult, SIGN_INS, task_id=f"{_uuid(RUN)} || '.' || {STEP}", **stored)
 
 
