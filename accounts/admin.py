@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -104,8 +104,8 @@ class SignInAdmin(ReadOnlyAdmin):
         "level",
         "verdict",
     )
-    list_filter: tuple[Any, ...] = (SinceFilter, "device_status", "verdict__decision", "verdict__level")
-    list_select_related: tuple[str, ...] = ("user", "device", "verdict")
+    list_filter: ClassVar[tuple[Any, ...]] = (SinceFilter, "device_status", "verdict__decision", "verdict__level")
+    list_select_related: ClassVar[tuple[str, ...]] = ("user", "device", "verdict")
     search_person = "user"
     search_address = "ip_address"
     # A session key opens its session to who reads it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 
@@ -17,8 +17,8 @@ class UserWithRunsAdmin(UserAdmin):
 
 class SignInWithRunAdmin(SignInAdmin):
     list_display: tuple[str, ...] = (*SignInAdmin.list_display, "run")
-    list_filter: tuple[Any, ...] = (*SignInAdmin.list_filter, "run__state")
-    list_select_related: tuple[str, ...] = (*SignInAdmin.list_select_related, "run")
+    list_filter: ClassVar[tuple[Any, ...]] = (*SignInAdmin.list_filter, "run__state")
+    list_select_related: ClassVar[tuple[str, ...]] = (*SignInAdmin.list_select_related, "run")
     links = {**SignInAdmin.links, "run": "state"}
     by_sign_in = (*SignInAdmin.by_sign_in, "run")
 

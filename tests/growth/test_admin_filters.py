@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import paging
 from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
 from tests.growth.filling import BUSY, CHANGES, PEOPLE, SIGN_INS
-from tests.growth.plans import assert_touched, explained
+from tests.growth.plans import Statement, assert_touched, explained
 from tests.growth.test_admin_lists import address
 from tests.growth.test_admin_lists import operator as operator  # the fixture
 from workflows.models import Run
@@ -57,7 +57,7 @@ TOGETHER = [
     ("accounts.SignIn", "verdict__decision__exact=deny&verdict__level__exact=high"),
     ("accounts.Verdict", "decision__exact=deny&action__exact=session_ended"),
     ("workflows.Run", "state__exact=failed&kind=sign_in"),
-    ("django_celery_results.TaskResult", "status=FAILURE&step=save_event"),
+    ("django_celery_results.TaskResult", "status=FAILURE&step=post_process"),
 ]
 ABSENT = [
     ("accounts.SignIn", "device_status__exact=probably_known"),
@@ -75,7 +75,7 @@ ABSENT = [
     ("accounts.Verdict", "action__exact=flagged"),
     ("workflows.Run", "state__exact=cancelled"),
     ("workflows.Run", "state__exact=degraded"),
-    ("workflows.Run", "state__exact=queued"),
+    ("workflows.Run", "state__exact=retrying"),
     ("workflows.Run", "state__exact=failed&kind=password_change"),
     ("django_celery_results.TaskResult", "status=REVOKED"),
     ("django_celery_results.TaskResult", "step=end_other_sessions"),
@@ -111,6 +111,13 @@ def rare(site: None) -> None:
     apps.get_model("django_celery_results.TaskResult").objects.filter(pk__in=RARE).update(status="FAILURE")
 
 
+def assert_no_more_than_a_few_pages(statements: list[Statement]) -> None:
+    """As many rows as are counted, each with those of a few tables: where most rows match, from wherever they are."""
+    for statement in statements:
+        assert statement.rows <= 4 * paging.MOST, statement
+        assert statement.buffers <= 10 * paging.MOST, statement
+
+
 @pytest.mark.usefixtures("rare")
 @pytest.mark.parametrize(("label", "query"), [*FEW, *TOGETHER], ids=str)
 def test_what_few_rows_have(operator: Client, label: str, query: str) -> None:
@@ -140,7 +147,7 @@ def test_what_many_rows_have(operator: Client, label: str, query: str) -> None:
         answer = operator.get(f"{address(apps.get_model(label))}?{query}")
 
     assert len(answer.context["cl"].result_list) == 100
-    assert_touched(statements, rows=4 * paging.MOST, buffers=10 * paging.MOST)
+    assert_no_more_than_a_few_pages(statements)
 
 
 @pytest.mark.parametrize("since", TIMES)
@@ -149,7 +156,7 @@ def test_a_time(operator: Client, label: str, since: str) -> None:
     with explained() as statements:
         assert operator.get(address(apps.get_model(label)), {"since": since}).status_code == 200
 
-    assert_touched(statements, rows=4 * paging.MOST, buffers=10 * paging.MOST)
+    assert_no_more_than_a_few_pages(statements)
 
 
 @pytest.mark.usefixtures("rare")
