@@ -316,19 +316,20 @@ class Verdict(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        # In the order of the list; of two values together the second is looked for in the index of the first.
         indexes = [
             models.Index(
-                fields=["decision", "sign_in"],
+                fields=["decision", "sign_in", "level", "action"],
                 condition=models.Q(decision__in=["challenge", "deny"]),
                 name="verdict_by_rare_decision",
             ),
             models.Index(
-                fields=["level", "sign_in"],
+                fields=["level", "sign_in", "decision", "action"],
                 condition=models.Q(level__in=["medium", "high"]),
                 name="verdict_by_rare_level",
             ),
             models.Index(
-                fields=["action", "sign_in"],
+                fields=["action", "sign_in", "decision", "level"],
                 condition=models.Q(action__in=["flagged", "session_ended"]),
                 name="verdict_by_rare_action",
             ),

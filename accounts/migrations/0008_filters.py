@@ -28,9 +28,9 @@ class Migration(migrations.Migration):
             models.Q(state__in=['claimed', 'handed_over', 'given_up'])),
         add('securityevent', ['created_at'], 'security_event_by_age'),
         add('securityevent', ['kind', 'created_at'], 'security_event_by_kind', ~models.Q(kind='signed_in')),
-        add('verdict', ['decision', 'sign_in'], 'verdict_by_rare_decision',
+        add('verdict', ['decision', 'sign_in', 'level', 'action'], 'verdict_by_rare_decision',
             models.Q(decision__in=['challenge', 'deny'])),
-        add('verdict', ['level', 'sign_in'], 'verdict_by_rare_level', models.Q(level__in=['medium', 'high'])),
-        add('verdict', ['action', 'sign_in'], 'verdict_by_rare_action',
+        add('verdict', ['level', 'sign_in', 'decision', 'action'], 'verdict_by_rare_level', models.Q(level__in=['medium', 'high'])),
+        add('verdict', ['action', 'sign_in', 'decision', 'level'], 'verdict_by_rare_action',
             models.Q(action__in=['flagged', 'session_ended'])),
     ]

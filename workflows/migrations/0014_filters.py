@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 # The table is not ours, and so is no model's index.
 RESULTS = """
-    CREATE INDEX result_of_no_success ON django_celery_results_taskresult (status, date_done)
+    CREATE INDEX result_of_no_success ON django_celery_results_taskresult (status, date_done, task_name)
     WHERE status <> 'SUCCESS'"""
 
 
