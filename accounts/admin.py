@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -11,20 +12,25 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from accounts.filters import SinceFilter, first_since
 from accounts.forms import AdminSignInForm
+from accounts.links import LinkedAdmin, Lists
 from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
-from accounts.paging import BoundedPaginator
+from accounts.paging import PagedAdmin
 from accounts.password_changes import record_change
 from accounts.searching import SearchAdmin
 
 admin.site.login_form = AdminSignInForm
 
 
-class ReadOnlyAdmin(SearchAdmin):
+class ReadOnlyAdmin(SearchAdmin, LinkedAdmin, PagedAdmin):
     # The newest first, by an index that is there.
     ordering: tuple[str, ...] = ("-pk",)
-    paginator = BoundedPaginator
-    show_full_result_count = False
+    # What the filter by time goes by.
+    moment = "created_at"
+
+    def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+        return queryset.filter(**{f"{self.moment}__gte": moment})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -37,14 +43,24 @@ class ReadOnlyAdmin(SearchAdmin):
 
 
 @admin.register(User)
-class UserAdmin(SearchAdmin, DjangoUserAdmin):
+class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DjangoUserAdmin):
     # Django's form asks for no e-mail address: a second person without one could not be added.
     add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
     search_person = "pk"
     ordering = ("email",)
-    paginator = BoundedPaginator
-    show_full_result_count = False
+    lists = {
+        "accounts.SignIn": {"user": "pk"},
+        "accounts.Device": {"user": "pk"},
+        "accounts.Verdict": {"sign_in__user": "pk"},
+        "accounts.Notice": {"q": "email"},
+        "accounts.SecurityEvent": {"user": "pk"},
+        "accounts.PasswordChange": {"user": "pk"},
+    }
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return [*fieldsets, (None, {"fields": (Lists(request, self),)})] if obj else fieldsets
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Another person's password is set when the account is in wrong hands: like a reset, it ends all trust."""
@@ -68,26 +84,59 @@ class UserAdmin(SearchAdmin, DjangoUserAdmin):
 @admin.register(Device)
 class DeviceAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "user", "network", "first_seen_at", "last_seen_at", "untrusted_at")
+    list_filter = (SinceFilter, ("untrusted_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
+    ordering = ("-first_seen_at",)
+    moment = "first_seen_at"
     search_person = "user"
+    lists = {"accounts.SignIn": {"device": "pk"}}
 
 
 @admin.register(SignIn)
 class SignInAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "ip_address", "place", "device_name", "device_status", "verdict")
-    list_filter = ("device_status", "verdict__decision")
-    list_select_related = ("user", "verdict")
+    list_display: tuple[str, ...] = (
+        "created_at",
+        "user",
+        "device",
+        "ip_address",
+        "place",
+        "device_status",
+        "level",
+        "verdict",
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = (SinceFilter, "device_status", "verdict__decision", "verdict__level")
+    list_select_related: ClassVar[tuple[str, ...]] = ("user", "device", "verdict")
     search_person = "user"
     search_address = "ip_address"
     # A session key opens its session to who reads it.
     exclude = ("session_key", "presented_token", "issued_token")
+    links = {"verdict": "", "notice": "state"}
+    lists = {"accounts.SecurityEvent": {"sign_in": "pk"}}
+    # What has the key of its sign-in, and may be filtered by.
+    by_sign_in: tuple[str, ...] = ("verdict",)
+
+    def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+        """By the key, too, in the order of which they are listed: theirs, and of what else they are filtered by."""
+        first = first_since(moment)
+        if first is None:
+            return queryset.none()
+        asked = [way for way in self.by_sign_in if any(name.startswith(f"{way}__") for name in request.GET)]
+        of_others = {f"{way}__sign_in__gte": first for way in asked}
+        return queryset.filter(pk__gte=first, created_at__gte=moment, **of_others)
+
+    @admin.display(description="risk")
+    def level(self, sign_in: SignIn) -> str | None:
+        verdict = getattr(sign_in, "verdict", None)
+        return verdict.get_level_display() if verdict else None
 
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "state", "sent_at", "followed_up_at", "last_error")
-    list_filter = ("state",)
+    list_display = ("created_at", "user", "of", "state", "sent_at", "followed_up_at", "last_error")
+    list_filter = (SinceFilter, "state")
+    ordering = ("-created_at",)
     search_person = ("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
+    links = {"user": "", "of": ""}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         """Each way to a person by itself: joined, they are so many tables that PostgreSQL looks for no better order
@@ -97,21 +146,28 @@ class NoticeAdmin(ReadOnlyAdmin):
     def user(self, notice: Notice) -> User:
         return notice.user
 
+    def of(self, notice: Notice) -> Notice | SignIn | PasswordChange:
+        return notice.follow_up_of or notice.sign_in or notice.password_change
+
 
 @admin.register(PasswordChange)
 class PasswordChangeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "how", "ip_address")
-    list_filter = ("how",)
+    list_filter = (SinceFilter, "how")
     list_select_related = ("user",)
+    ordering = ("-created_at",)
     search_person = "user"
     exclude = ("session_key",)
+    links = {"notice": "state"}
+    lists = {"accounts.SecurityEvent": {"password_change": "pk"}}
 
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "kind", "user", "operator", "ip_address", "details")
-    list_filter = ("kind",)
-    list_select_related = ("user",)
+    list_display = ("created_at", "kind", "user", "sign_in", "operator", "ip_address", "details")
+    list_filter = (SinceFilter, "kind")
+    list_select_related = ("user", "sign_in")
+    ordering = ("-created_at",)
     search_person = "user"
     search_address = "ip_address"
 
@@ -126,11 +182,19 @@ class SecurityEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Verdict)
 class VerdictAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "score", "level", "decision", "action")
-    list_filter = ("decision", "action")
+    list_display = ("created_at", "user", "sign_in", "score", "level", "decision", "action")
+    list_filter = (SinceFilter, "decision", "level", "action")
     list_select_related = ("sign_in__user",)
+    ordering = ("-sign_in",)
     search_person = "sign_in__user"
+    asked_for = ("sign_in__user",)
+    links = {"user": ""}
+    lists = {"accounts.SecurityEvent": {"sign_in": "sign_in_id"}}
 
-    @admin.display(ordering="sign_in__user")
+    def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+        """By the time of the sign-in."""
+        first = first_since(moment)
+        return queryset.none() if first is None else queryset.filter(sign_in__gte=first)
+
     def user(self, verdict: Verdict) -> User:
         return verdict.sign_in.user

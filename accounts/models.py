@@ -1,6 +1,7 @@
 """People, what they sign in with, and what is known about each sign-in.
 
-A foreign key has no index of its own (``db_index=False``) where another index begins with it.
+A foreign key has no index of its own (``db_index=False``) where another index begins with it. Indexes for the admin's
+filters hold the rare values alone, in the order of the list: what many rows have is found among the newest of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         # PostgreSQL compares names in any case by their upper case, as allauth does when somebody signs in.
-        indexes = [models.Index(Upper("username"), name="user_by_username_in_any_case")]
+        indexes = [
+            models.Index(Upper("username"), name="user_by_username_in_any_case"),
+            # For the admin's filters: of the value that few have.
+            models.Index(fields=["email"], condition=models.Q(is_staff=True), name="user_of_staff"),
+            models.Index(fields=["email"], condition=models.Q(is_superuser=True), name="user_superuser"),
+            models.Index(fields=["email"], condition=models.Q(is_active=False), name="user_inactive"),
+        ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case"),
             models.UniqueConstraint(Lower("username"), name="user_username_unique_in_any_case"),
@@ -49,7 +56,13 @@ class Device(models.Model):
     last_seen_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["user", "browser", "os", "network"], name="device_by_family_and_network")]
+        indexes = [
+            models.Index(fields=["user", "browser", "os", "network"], name="device_by_family_and_network"),
+            models.Index(fields=["first_seen_at"], name="device_by_age"),
+            models.Index(
+                fields=["first_seen_at"], condition=models.Q(untrusted_at__isnull=False), name="device_untrusted"
+            ),
+        ]
 
     def __str__(self) -> str:
         return device_name(browser=self.browser, os=self.os)
@@ -110,6 +123,11 @@ class SignIn(models.Model):
                 condition=~models.Q(presented_token=""),
                 name="sign_in_by_presented_token",
             ),
+            models.Index(
+                fields=["device_status", "id"],
+                condition=models.Q(device_status__in=["new", "probably_known"]),
+                name="sign_in_by_rare_status",
+            ),
         ]
         # Not by the field's "unique", which has PostgreSQL keep another index, for texts that begin alike.
         constraints = [models.UniqueConstraint(fields=["issued_token"], name="one_sign_in_a_cookie")]
@@ -137,6 +155,12 @@ class PasswordChange(models.Model):
     ip_address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     session_key = models.CharField(max_length=40, blank=True, help_text="the session that stays, if one does")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["created_at"], name="password_change_by_age"),
+            models.Index(fields=["how", "created_at"], name="password_change_by_how"),
+        ]
 
     def __str__(self) -> str:
         return f"password change {self.pk}"
@@ -180,6 +204,12 @@ class Notice(models.Model):
                 fields=["follow_up_at"],
                 condition=models.Q(follow_up_at__isnull=False, followed_up_at=None),
                 name="notice_to_follow_up",
+            ),
+            models.Index(fields=["created_at"], name="notice_by_age"),
+            models.Index(
+                fields=["state", "created_at"],
+                condition=models.Q(state__in=["claimed", "handed_over", "given_up"]),
+                name="notice_not_sent",
             ),
         ]
         constraints = [
@@ -240,6 +270,10 @@ class SecurityEvent(models.Model):
                 condition=models.Q(sign_in=None, password_change=None),
                 name="security_event_of_nothing_else",
             ),
+            models.Index(fields=["created_at"], name="security_event_by_age"),
+            models.Index(
+                fields=["kind", "created_at"], condition=~models.Q(kind="signed_in"), name="security_event_by_kind"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["sign_in", "kind"], name="one_security_event_of_a_kind_a_sign_in"),
@@ -284,6 +318,26 @@ class Verdict(models.Model):
     earlier = models.JSONField(
         null=True, help_text="what it said before it was asked again: list of this model's values, the oldest first"
     )
+
+    class Meta:
+        # In the order of the list; of two values together the second is looked for in the index of the first.
+        indexes = [
+            models.Index(
+                fields=["decision", "sign_in", "level", "action"],
+                condition=models.Q(decision__in=["challenge", "deny"]),
+                name="verdict_by_rare_decision",
+            ),
+            models.Index(
+                fields=["level", "sign_in", "decision", "action"],
+                condition=models.Q(level__in=["medium", "high"]),
+                name="verdict_by_rare_level",
+            ),
+            models.Index(
+                fields=["action", "sign_in", "decision", "level"],
+                condition=models.Q(action__in=["flagged", "session_ended"]),
+                name="verdict_by_rare_action",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_decision_display()} ({self.score})"

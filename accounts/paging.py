@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
 # As far as anybody pages. A search, or a filter, leads to what is older.
-MOST = 10_000
+MOST = 1_000
+# Seconds that a statement of a list may take; and where somebody asks to wait.
+PATIENCE, LONG_PATIENCE = 0.25, 20.0
+WAIT = "wait"
+QUERY_CANCELED = "57014"
+
+
+class TookTooLong(Exception):
+    """The database was stopped at a statement, which would have looked at too much."""
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it is not generic
@@ -29,3 +46,49 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it i
 
 def count_up_to(most: int, rows: QuerySet) -> int:  # type: ignore[type-arg]  # of any model
     return rows.order_by()[:most].count()
+
+
+class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it is not generic
+    """A list that is a page long, however long it is: what would take longer is given up, and said so."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    # By any other column than that of its index, all rows would be sorted.
+    sortable_by = ()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        asked = request.GET.copy()
+        seconds = LONG_PATIENCE if asked.pop(WAIT, None) else PATIENCE
+        request.GET = asked  # type: ignore[assignment]  # read, and no more
+        if request.method != "GET":
+            return super().changelist_view(request, extra_context)
+        try:
+            with patience(seconds):
+                return super().changelist_view(request, extra_context)
+        except TookTooLong:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Too many {self.opts.verbose_name_plural} to look through",
+                "opts": self.opts,
+                "seconds": seconds,
+                "longer": f"?{asked.urlencode()}&{WAIT}=1" if seconds < LONG_PATIENCE else "",
+                "long_patience": LONG_PATIENCE,
+            }
+            return TemplateResponse(request, "admin/too_long.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let no statement in the block take longer, on PostgreSQL. Raises TookTooLong."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", [round(seconds * 1000)])
+            yield
+            cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", None) != QUERY_CANCELED:
+            raise
+        raise TookTooLong from error

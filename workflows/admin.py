@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from celery import states
+from celery import current_app, states
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
@@ -15,7 +17,8 @@ from django.utils.safestring import SafeString
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts.admin import ReadOnlyAdmin
-from accounts.models import User
+from accounts.filters import SinceFilter, first_since
+from accounts.models import Notice, User, Verdict
 from workflows import kinds
 from workflows.alerting.alerts import headline
 from workflows.bulk import actions as actions  # they register themselves
@@ -25,6 +28,7 @@ from workflows.bulk.list_admin import add_to_admin
 from workflows.bulk.models import BulkJob
 from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
+from workflows.run_links import lead_to_runs
 from workflows.steering.admin import SteeringAdmin
 
 
@@ -66,7 +70,9 @@ class StepFilter(admin.SimpleListFilter):
         return [(step.name, step.title) for kind in kinds.all_kinds() for step in kind.steps]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(task_name__endswith=f".{self.value()}") if self.value() else queryset
+        """By the whole names of tasks: no index leads to how they end."""
+        tasks = [task.name for task in current_app.tasks.values() if getattr(task, "step", None) == self.value()]
+        return queryset.filter(task_name__in=tasks) if self.value() else queryset
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -93,10 +99,16 @@ class StepInline(admin.TabularInline):
 
 @admin.register(Run)
 class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
-    list_display = ("created_at", "owner", "kind", "state", "finished_at", "published", "id")
+    list_display = ("created_at", "owner", "kind", "state", "sign_in", "finished_at", "published", "id")
     list_display_links = ("created_at", "id")
-    list_filter = ("state", KindFilter)
+    list_filter = (SinceFilter, "state", KindFilter)
     list_select_related = ("sign_in__user", "user")
+    links = {"owner": "", "verdict": "", "notice": "state"}
+    lists = {
+        "accounts.SecurityEvent": {"sign_in": "sign_in_id"},
+        "workflows.Alert": {"run": "pk"},
+        "django_celery_results.TaskResult": {"q": "pk"},
+    }
     search_person = ("sign_in__user", "user")
     search_address = "sign_in__ip_address"
     search_id = "pk"
@@ -106,8 +118,21 @@ class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
         """The newest first: their own keys are in no order."""
         return ("-sign_in",) if _kind_listed(request) == SIGN_IN.name else ("-created_at",)
 
+    def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+        """Of sign-ins: by their time, in the order of which they are listed."""
+        if _kind_listed(request) != SIGN_IN.name:
+            return super().since(request, queryset, moment)
+        first = first_since(moment)
+        return queryset.none() if first is None else queryset.filter(sign_in__gte=first)
+
     def owner(self, run: Run) -> User:
         return run.owner
+
+    def verdict(self, run: Run) -> Verdict | None:
+        return getattr(run.sign_in, "verdict", None)
+
+    def notice(self, run: Run) -> Notice | None:
+        return getattr(run.sign_in, "notice", None)
 
 
 @admin.register(Alert)
@@ -131,8 +156,17 @@ class ResultAdmin(ReadOnlyAdmin):
     """Celery's results are what workers wrote: evidence, too."""
 
     search_id = "task_id__startswith"
-    list_display = ("date_done", "task_name", "status", "task_id")
-    list_filter = (StateFilter, StepFilter)
+    list_display = ("date_done", "task_name", "status", "run", "task_id")
+    list_filter = (SinceFilter, StateFilter, StepFilter)
+    ordering = ("-date_done",)
+    moment = "date_done"
+    links = {"run": ""}
+
+    def run(self, result: TaskResult) -> Run | None:
+        """Without a look whether it is still there."""
+        run_id, _, step = result.task_id.partition(".")
+        is_of_a_run = any(step == known.name for kind in kinds.all_kinds() for known in kind.steps)
+        return Run(pk=UUID(run_id)) if is_of_a_run else None
 
 
 for result in (TaskResult, GroupResult):
@@ -140,5 +174,6 @@ for result in (TaskResult, GroupResult):
 admin.site.register(TaskResult, ResultAdmin)
 
 admin.site.register(BulkJob, BulkJobAdmin)
+lead_to_runs()
 for model in {action.listed for action in registry.all_actions()}:
     add_to_admin(model)

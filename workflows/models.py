@@ -70,7 +70,12 @@ class Run(models.Model):
                 name="run_unfinished_by_recover_at",
             ),
             models.Index(fields=["finished_at"], condition=models.Q(state="degraded"), name="run_degraded_lately"),
-            models.Index(fields=["id"], condition=models.Q(state="failed"), name="run_failed"),
+            # In the order of the admin's list.
+            models.Index(
+                fields=["state", "sign_in"],
+                condition=models.Q(state__in=["degraded", "failed", "cancelled"]),
+                name="run_by_rare_state",
+            ),
             models.Index(
                 fields=["user", "created_at"], condition=models.Q(user__isnull=False), name="run_of_no_sign_in"
             ),

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_bulk_jobs'),
+        ('accounts', '0008_filters'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from accounts.models import User
 from benchmarks import site
-from benchmarks.growth import pages, upkeep
+from benchmarks.growth import operator, pages, upkeep
 from benchmarks.growth.fill import OF_BUSIEST
 from benchmarks.growth.person import cheap
 from benchmarks.growth.sides import DONE
@@ -44,7 +44,8 @@ def steps(watch: Watch, first: int, last: int) -> Iterator[None]:
     yield from pages.look_around(watch, [busiest] * PEOPLE, OF_BUSIEST)
     yield from pages.sign_in(watch, [busiest] * PEOPLE, OF_BUSIEST)
     upkeep.end_all_runs()
+    yield from upkeep.catch_up(watch)
     yield from upkeep.idle(watch)
     yield from upkeep.recover(watch)
     yield from upkeep.retain(watch)
-    yield from pages.administrate(watch)
+    yield from operator.administrate(watch)

@@ -1,4 +1,4 @@
-"""What people and operators ask the site for, by Django's test client."""
+"""What people ask the site for, by Django's test client."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ import re
 from collections.abc import Iterable, Iterator
 
 from django.conf import settings
-from django.contrib import admin
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.test import Client
-from django.urls import reverse
 
 from accounts import devices
 from accounts.models import SignIn, User
-from accounts.searching import SearchAdmin
 from benchmarks.growth import person
 from benchmarks.growth.watch import Watch
-from workflows.models import Run
 
 RUN = re.compile(r"/runs/([0-9a-f-]{36})")
 SECURITY = "/security/"
-OPERATOR = "operator"
-# Seconds for which a statement of a page of the admin is waited for.
-PATIENCE = 20
 
 
 def warm_up(user: User) -> None:
     """The first page of a process is slow, whatever it is."""
-    client = _signed_in(user)
+    client = signed_in(user)
     for _ in range(3):
         client.get(SECURITY)
         client.get(person.LOGIN)
@@ -38,7 +31,7 @@ def warm_up(user: User) -> None:
 def look_around(watch: Watch, people: Iterable[User], of: str) -> Iterator[None]:
     """Each asks for the page where a sign-in lands and for its run, and then for all of it again."""
     for user in people:
-        client = _signed_in(user)
+        client = signed_in(user)
         for again in ("", ", again"):
             with watch.timing(f"security page{of}{again}"):
                 page = client.get(SECURITY)
@@ -67,48 +60,7 @@ def sign_in(watch: Watch, people: Iterable[User], of: str) -> Iterator[None]:
         yield
 
 
-def administrate(watch: Watch) -> Iterator[None]:
-    """The first page of every list that the admin has, and a search for all that it can be searched for: once each."""
-    operator = User.objects.filter(username=OPERATOR).first() or person.make_person(
-        OPERATOR, is_staff=True, is_superuser=True
-    )
-    client = _signed_in(operator)
-    client.get(reverse("admin:index"))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = '{PATIENCE}s'")
-    for model, shown in admin.site._registry.items():
-        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        client.get(f"{address}?id__lt=0")  # an empty one, for the templates
-        _ask(watch, client, address, f"admin: {model._meta.verbose_name_plural}")
-        yield
-        if isinstance(shown, SearchAdmin):
-            for kind, words in _searches(shown).items():
-                _ask(watch, client, f"{address}?q={words}", f"admin: {model._meta.verbose_name_plural}, by {kind}")
-                yield
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-
-
-def _searches(shown: SearchAdmin) -> dict[str, str]:
-    """What the list is searched for, by its kind."""
-    run = Run.objects.order_by("-sign_in").values_list("pk", flat=True)[500]
-    searches = {"person": "member-77@example.com", "network": "198.51.100.0/28", "run": str(run)}
-    given = {"person": shown.search_person, "network": shown.search_address, "run": shown.search_id}
-    return {kind: words for kind, words in searches.items() if given[kind]}
-
-
-def _ask(watch: Watch, client: Client, address: str, what: str) -> None:
-    try:
-        with watch.timing(what):
-            answer = client.get(address)
-    except DatabaseError:
-        watch.ms[what].append(1000.0 * PATIENCE)
-        return
-    if answer.status_code != 200:
-        raise AssertionError(f"{address}: {answer.status_code}")
-
-
-def _signed_in(user: User) -> Client:
+def signed_in(user: User) -> Client:
     """A browser with a session of ``user``, who has not signed in for it."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)

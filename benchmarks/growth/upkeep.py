@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import SignIn, User
 from benchmarks.growth.watch import Watch
-from workflows import recovery, retention, runs
+from workflows import figures, recovery, retention, runs
 from workflows.models import Run
 
 CLEANUP = "celery.backend_cleanup"
@@ -27,6 +27,13 @@ KEPT_DAYS = 15
 def end_all_runs() -> None:
     """Runs that nobody works off shall not be in the way of what comes next."""
     Run.objects.filter(state__in=Run.UNFINISHED).update(state=Run.State.SUCCEEDED, finished_at=timezone.now())
+
+
+def catch_up(watch: Watch) -> Iterator[None]:
+    """Of a site that has never counted what happened."""
+    with watch.timing("figures of all days, rolled up for the first time"):
+        figures.roll_up()
+    yield
 
 
 def idle(watch: Watch) -> Iterator[None]:

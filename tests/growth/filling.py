@@ -73,7 +73,10 @@ def fill() -> None:
 def _fill_accounts() -> None:
     token = _token("n")
     brought = f"CASE WHEN n > {PEOPLE} THEN {_token(f'n - {PEOPLE}')} ELSE '' END"
-    seen = {"first_seen_at": f"now() - interval '{DAYS} days'", "last_seen_at": "now() - interval '1 day'"}
+    seen = {
+        "first_seen_at": f"now() - interval '{DAYS} days' + interval '1 second' * n",
+        "last_seen_at": "now() - interval '1 day'",
+    }
     client = {"browser": "'Firefox'", "os": "'Linux'"}
     _insert(User, PEOPLE, username=NAME, email=ADDRESS, uuid="gen_random_uuid()", password="'!'")
     _insert(EmailAddress, PEOPLE, user_id="n", email=ADDRESS, verified="true", primary="true")
@@ -102,7 +105,12 @@ def _fill_workflows() -> None:
     )
     _insert(Chord, PEOPLE, group_id=_token("n"), members="'[]'", body="''", created_at=_when("n"))
     lately = "now() - interval '1 second' * n"
-    stored = {"date_created": lately, "date_done": lately, "status": "'SUCCESS'", "task_name": STEP}
+    stored = {
+        "date_created": lately,
+        "date_done": lately,
+        "status": "'SUCCESS'",
+        "task_name": f"'workflows.tasks.' || {STEP}",
+    }
     _insert(TaskResult, SIGN_INS, task_id=f"{_uuid(RUN)} || '.' || {STEP}", **stored)
 
 

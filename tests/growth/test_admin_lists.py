@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from accounts import paging
 from accounts.models import SignIn, User
 from accounts.paging import MOST
 from tests.growth.filling import BUSY
@@ -25,7 +26,8 @@ WORDS = ["person-4711@example.com", "person-4711@ person-4711", "198.51.100.7", 
 
 
 @pytest.fixture
-def operator(site: None, client: Client) -> Client:
+def operator(site: None, client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setattr(paging, "PATIENCE", paging.LONG_PATIENCE)  # to be explained takes time
     User.objects.filter(pk=BUSY).update(is_staff=True, is_superuser=True)
     client.force_login(User.objects.get(pk=BUSY))
     return client
@@ -34,7 +36,7 @@ def operator(site: None, client: Client) -> Client:
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model._meta.label))
 def test_a_list_in_the_admin(operator: Client, model: type[Model]) -> None:
     with explained() as statements:
-        assert operator.get(_address(model)).status_code == 200
+        assert operator.get(address(model)).status_code == 200
 
     # A page shows 100 rows, each with up to two of other tables.
     for statement in statements:
@@ -43,7 +45,7 @@ def test_a_list_in_the_admin(operator: Client, model: type[Model]) -> None:
 
 def test_the_list_of_runs_of_no_sign_in(operator: Client) -> None:
     with explained() as statements:
-        assert operator.get(_address(Run), {"kind": "password_change"}).status_code == 200
+        assert operator.get(address(Run), {"kind": "password_change"}).status_code == 200
 
     assert_touched(statements, rows=MOST + 1, buffers=MOST)
 
@@ -52,18 +54,18 @@ def test_the_list_of_runs_of_no_sign_in(operator: Client) -> None:
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model._meta.label))
 def test_a_search_in_the_admin(operator: Client, model: type[Model], words: str) -> None:
     with explained() as statements:
-        assert operator.get(_address(model), {"q": words}).status_code == 200
+        assert operator.get(address(model), {"q": words}).status_code == 200
 
     assert_touched(statements, rows=500, buffers=2000)
 
 
 def test_a_search_for_somebody_with_much(operator: Client) -> None:
     with explained() as statements:
-        assert operator.get(_address(SignIn), {"q": f"person-{BUSY}@example.com"}).status_code == 200
+        assert operator.get(address(SignIn), {"q": f"person-{BUSY}@example.com"}).status_code == 200
 
-    # To show the newest 100 of 10,000, and to count them.
-    assert sum(statement.rows for statement in statements) <= 3 * MOST + 1000
+    # To show the newest 100 of 10,000, and to count as far as anybody pages.
+    assert sum(statement.rows for statement in statements) <= 3 * 10_000 + 1000
 
 
-def _address(model: type[Model]) -> str:
+def address(model: type[Model]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

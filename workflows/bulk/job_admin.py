@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.admin import ReadOnlyAdmin
+from accounts.filters import SinceFilter
 from accounts.models import User
 from workflows.bulk import files, jobs, registry, selection
 from workflows.bulk.models import BulkChunk, BulkJob
@@ -43,7 +44,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
     """Who may see jobs sees all; who may only do something to many rows, or approve that, sees what concerns them."""
 
     list_display = ("created_at", "what", "state", "how_far", "failed", "requested_by", "dry_run")
-    list_filter = ("state", ActionFilter, "dry_run")
+    list_filter = (SinceFilter, "state", ActionFilter, "dry_run")
     list_select_related = ("requested_by",)
     search_person = "requested_by"
     search_id = "pk"

@@ -18,6 +18,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from accounts.filters import pinned
 from accounts.models import User
 from workflows.bulk import registry
 from workflows.bulk.models import BulkJob
@@ -46,7 +47,7 @@ def of_ids(action: Action, ids: Collection[Any]) -> dict[str, Any]:
 
 def of_query(action: Action, query: str) -> dict[str, Any]:
     pairs = parse_qsl(query, keep_blank_values=True)
-    return {"query": urlencode([pair for pair in pairs if pair[0] not in OF_THE_PAGE]), **_bounds(action)}
+    return {"query": urlencode([pinned(*pair) for pair in pairs if pair[0] not in OF_THE_PAGE]), **_bounds(action)}
 
 
 def read_id(model: type[Model], one: Any) -> Any:
