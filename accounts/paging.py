@@ -53,6 +53,8 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
 
     paginator = BoundedPaginator
     show_full_result_count = False
+    # They would be counts of all rows.
+    show_facets = admin.ShowFacets.NEVER
     # By any other column than that of its index, all rows would be sorted.
     sortable_by = ()
 
