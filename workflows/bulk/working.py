@@ -25,8 +25,9 @@ from workflows.bulk.lanes import Turn
 from workflows.bulk.models import LONGEST_REASON, BulkChunk, BulkFailure, BulkJob, BulkLane
 from workflows.bulk.registry import Action, Did, Rest, Work
 
-# Seconds after which a message hands on to the next.
-SLICE = 0.4
+# Seconds after which a message hands on to the next. Nobody waits for that: one process is left to the sign-ins
+# (workflows/worker/queue_order.py), and a worker of two looks for the next message once a second only.
+SLICE = 1.0
 # Rows of a transaction: a few statements of its own count little beside so many, and it lasts some milliseconds.
 BATCH = 100
 # Turns on one place after which rows are done one by one, and after which the first of them is taken for the cause.
