@@ -73,7 +73,7 @@ class Conversation(asyncio.Protocol):
 
 
 def counted(port: int, job: str) -> tuple[int, int]:
-    """How many mails of the job came, and to how many people."""
+    """How many mails of the job came, and to how many people; the one that tells of its end among them."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection, connection.makefile("rw") as talk:
         talk.readline()
         talk.write(f"STAT {job}\r\n")

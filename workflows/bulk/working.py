@@ -98,7 +98,7 @@ def _some_outside(action: Action, work: Work, turn: Turn) -> bool:
 
 
 def _do_outside(action: Action, work: Work, turn: Turn, ids: list[str], batch: Batch) -> None:
-    until = time.monotonic() + batches.LONGEST
+    until = time.monotonic() + SLICE  # no transaction is open meanwhile
     rows = _rows(action, work, ids)
     for one in ids:
         batches.do_row(action, work, one, rows, batch)
