@@ -78,6 +78,10 @@ bench-sign-ins: $(INSTALLED) ## a sign-in, its verdict, memory and idleness
 bench-growth: $(INSTALLED) ## what everything costs with 10 million sign-ins, into docs/scale.md; SIGN_INS=1000000: with fewer
 	@$(VENV)/bin/python -m benchmarks.growth --sign-ins $(or $(SIGN_INS),10000000)
 
+.PHONY: bench-bulk
+bench-bulk: $(INSTALLED) ## bulk jobs over a million rows, and sign-ins meanwhile, into docs/scale.md; ROWS=10000: with fewer
+	@$(VENV)/bin/python -m benchmarks.bulk --rows $(or $(ROWS),1000000)
+
 $(VENV)-bench/installed: requirements.txt requirements-dev.txt requirements-bench.txt
 	@"$(PYTHON)" -m venv --clear $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt

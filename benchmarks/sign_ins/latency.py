@@ -67,7 +67,7 @@ def figures(people: Visitors, web: Web, parts: Parts, rate: float, count: int) -
     watch = Watch(parts)
     pages = asyncio.run(at_rate(partial(people.sign_in, web.port), rate=rate, count=count))
     wait_for(_all_have_ended, "all runs have ended", seconds=PATIENCE)
-    return {"page": pages, **_moments(last), **watch.seen(count)}
+    return {"page": pages, **moments(last), **watch.seen(count)}
 
 
 class Watch:
@@ -93,7 +93,7 @@ def _all_have_ended() -> bool:
     return not Run.objects.filter(state__in=Run.UNFINISHED).exists()
 
 
-def _moments(last: int) -> Figures:
+def moments(last: int) -> Figures:
     """Of the sign-ins after the one of this number. Raises NoVerdict.
 
     ``behind``: seconds from the last of them to the last verdict; ``carried``: verdicts a second.

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from celery import current_app
 from django.utils import timezone
 
 from accounts.models import Device, SecurityEvent, User
@@ -122,6 +123,19 @@ def test_mails_go_on_after_a_kill_and_one_of_each_lane_at_most_comes_again(
     sent = Counter(mail["Message-ID"] for mail in mails.received if mail["Subject"].startswith("Hello"))
     assert (job.done, len(sent)) == (300, 300)
     assert sum(sent.values()) <= 300 + 2
+
+
+def test_two_jobs_leave_one_of_two_processes_to_those_who_sign_in(new_worker: NewWorker, admin: User) -> None:
+    make_people(3_000)
+    at_once = set()
+    with new_worker():
+        both = [queue("forget_devices", admin), queue("export_users", admin)]
+        while any(of(job).is_active for job in both):
+            workers = current_app.control.inspect(limit=1, timeout=10).active() or {}
+            at_once |= {sum(task["name"] == tasks.work.name for task in active) for active in workers.values()}
+
+    assert at_once - {0} == {1}
+    assert [job.done for job in both] == [3_000, 3_000]
 
 
 def test_stopped_and_gone_on_with_while_a_worker_runs_no_row_is_done_twice(new_worker: NewWorker, admin: User) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -70,10 +71,18 @@ def take(turn: Turn) -> Turn | None:
 
 def hold(turn: Turn) -> BulkLane:
     """Lock the lane until the transaction ends. Raises TurnLost."""
-    lane = _lane(turn).select_for_update(of=("self",)).select_related("chunk").first()
+    # Without what the chunk has written so far, which nobody reads here.
+    held = _lane(turn).select_for_update(of=("self",)).select_related("chunk").defer("chunk__output")
+    lane = held.first()
     if lane is None:
         raise TurnLost
     return lane
+
+
+def write_down(turn: Turn, what: dict[str, Any]) -> None:
+    """What became of rows since they were last counted. Raises TurnLost."""
+    if not _lane(turn).update(written=what):
+        raise TurnLost
 
 
 def hand_on(turn: Turn) -> None:

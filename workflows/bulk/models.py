@@ -135,6 +135,7 @@ class BulkLane(models.Model):
     turn = models.PositiveIntegerField(default=0, help_text="a message of another turn is old, and does nothing")
     attempts = models.PositiveIntegerField(default=0, help_text="turns since it last got on")
     chunk = models.ForeignKey(BulkChunk, models.SET_NULL, null=True, related_name="+", help_text="where it is")
+    written = models.JSONField(null=True, help_text="what became of rows that are not counted yet")
     due_at = models.DateTimeField(null=True, help_text="when its turn is published again, unless it got on by then")
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
@@ -62,10 +62,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Action:
-    """``do`` does it to one row, in a savepoint of its own.
+    """``do`` does it to one row, and bears that the savepoint it is in is taken back.
+
+    ``do_many`` does it to some at once, with fewer statements, and returns the keys of those that had something to do.
 
     ``destroys``: it can be tried without effect, and may need a second person. ``outside``: its effect is not in the
-    database (a mail), so each row is committed by itself, and the effect has a key that follows from job and row.
+    database (a mail), so it is written down row by row, and the effect has a key that follows from job and row.
     ``publishes``: it hands runs to the broker, and waits where sign-ins do. ``subject``: whose account it acts on,
     for the security log. ``header``: the first line of the file that it writes. ``through``: it is chosen in the list
     of what this field of its rows leads to, and done to all rows that lead to what is selected there.
@@ -80,6 +82,7 @@ class Action:
     destroys: bool = False
     outside: bool = False
     publishes: bool = False
+    do_many: Callable[[list[Any], Work], Collection[Any]] | None = None
     form: type[forms.Form] = NoParameters
     related: tuple[str, ...] = ()
     subject: Callable[[Any], int] | None = None

@@ -1,54 +1,40 @@
-"""Working off a job's chunks: a slice of time a message, each batch of rows in one transaction with its counts.
+"""Working off a job's chunks: a slice of time a message, some rows at a time (batches.py), counted with what is done.
 
-A row that cannot be done fails alone, in its savepoint. What the database holds happens once: a process that is killed
-leaves nothing of its batch. What is outside (a mail) is committed row by row right after it has happened, so that of
-each lane one row at most may happen again, with the same key.
+What the database holds happens once: a process that is killed leaves nothing of its batch. What is outside (a mail) is
+written down with the lane right after it has happened, so that of each lane one row at most may happen again, with the
+same key; it is counted for the batch as a whole.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from accounts.database import insist
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, User
 from workflows import backlog
-from workflows.bulk import lanes, registry, selection
+from workflows.bulk import batches, lanes, registry, selection
+from workflows.bulk.batches import GONE, Batch
 from workflows.bulk.lanes import Turn
 from workflows.bulk.models import LONGEST_REASON, BulkChunk, BulkFailure, BulkJob, BulkLane
-from workflows.bulk.registry import Action, Did, Rest, RowFailed, Work
+from workflows.bulk.registry import Action, Did, Rest, Work
 
-logger = logging.getLogger(__name__)
-
-# Seconds after which a message hands on to the next, and after which a transaction ends.
-SLICE = 0.4
-LONGEST_BATCH = 0.1
-# PostgreSQL keeps up to 64 savepoints of a transaction in memory.
-BATCH = 50
+# Seconds after which a message hands on to the next. Nobody waits for that: one process is left to the sign-ins
+# (workflows/worker/queue_order.py), and a worker of two looks for the next message once a second only.
+SLICE = 1.0
+# Rows of a transaction: a few statements of its own count little beside so many, and it lasts some milliseconds.
+BATCH = 100
 # Turns on one place after which rows are done one by one, and after which the first of them is taken for the cause.
 CAREFUL_AFTER = 3
 GIVEN_UP_AFTER = 6
 # Messages that may wait elsewhere while a job publishes runs.
 MOST_WAITING = 200
-
-
-@dataclass
-class Batch:
-    """What became of some rows."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
-    subjects: list[int] = field(default_factory=list)
 
 
 def work(job: BulkJob, turn: Turn) -> bool:
@@ -75,33 +61,50 @@ def _some_inside(action: Action, work: Work, turn: Turn) -> bool:
         if found is None:
             return False
         lane, chunk = found
-        batch = Batch()
         work.lines.clear()
         ids = _due(lane, chunk)
-        _do_rows(action, work, ids, _rows(action, work, ids), batch, give_up=lane.attempts > GIVEN_UP_AFTER)
+        if lane.attempts > GIVEN_UP_AFTER:
+            batch = _given_up(ids)
+        else:
+            rows = _rows(action, work, ids)
+            careful = len(ids) == 1
+            batch = (None if careful else batches.together(action, work, ids, rows)) or batches.one_by_one(
+                action, work, ids, rows
+            )
         _note(action, work, lane, chunk, batch)
         return True
 
 
 def _some_outside(action: Action, work: Work, turn: Turn) -> bool:
-    """Rows whose effects are outside: done while the lane is held by its lease, each noted at once."""
+    """Rows whose effects are outside, done while the lane is held by its lease."""
     with transaction.atomic():
         found = _next(work.job, turn)
-    if found is None:
-        return False
-    lane, chunk = found
+        if found is None:
+            return False
+        lane, chunk = found
+        if lane.written:  # by a process that was killed before it had counted them
+            _note(action, work, lane, chunk, Batch.of_json(lane.written))
+            return True
     ids = _due(lane, chunk)
-    rows = _rows(action, work, ids)
-    until = time.monotonic() + LONGEST_BATCH
-    for one in ids:
-        batch = Batch()
-        _do_rows(action, work, [one], rows, batch, give_up=lane.attempts > GIVEN_UP_AFTER)
-        insist(partial(_note_outside, action, work, turn, chunk, batch))
-        chunk.position += 1
-        lane.attempts = 0
-        if time.monotonic() > until:
-            break
+    batch = _given_up(ids) if lane.attempts > GIVEN_UP_AFTER else Batch()
+    try:
+        if not batch.size:
+            _do_outside(action, work, turn, ids, batch)
+    finally:
+        # Whatever came between: what has happened is counted.
+        if batch.size:
+            insist(partial(_note_outside, action, work, turn, chunk, batch))
     return True
+
+
+def _do_outside(action: Action, work: Work, turn: Turn, ids: list[str], batch: Batch) -> None:
+    until = time.monotonic() + SLICE  # no transaction is open meanwhile
+    rows = _rows(action, work, ids)
+    for one in ids:
+        batches.do_row(action, work, one, rows, batch)
+        if one == ids[-1] or time.monotonic() > until:
+            return  # it is counted now
+        insist(partial(lanes.write_down, turn, batch.as_json()))
 
 
 def _note_outside(action: Action, work: Work, turn: Turn, chunk: BulkChunk, batch: Batch) -> None:
@@ -129,56 +132,22 @@ def _due(lane: BulkLane, chunk: BulkChunk) -> list[str]:
     return chunk.row_ids()[chunk.position : chunk.position + size]
 
 
-def _do_rows(action: Action, work: Work, ids: list[str], rows: dict[str, Any], batch: Batch, *, give_up: bool) -> None:
-    until = time.monotonic() + LONGEST_BATCH
-    for one in ids:
-        if give_up:
-            batch.failures[one] = f"It was tried {GIVEN_UP_AFTER} times, and each time its process ended or gave up."
-        elif one not in rows:
-            batch.counts["gone"] += 1
-        else:
-            _do_row(action, work, one, rows[one], batch)
-        if time.monotonic() > until:
-            return
-
-
 def _rows(action: Action, work: Work, ids: list[str]) -> dict[str, Any]:
     """Of what the requester sees: those that are gone, or not to be seen any longer, are not among them."""
     rows = selection.visible(action, work.by).select_related(None).select_related(*action.related)
     return {str(row.pk): row for row in rows.filter(pk__in=ids)}
 
 
-def _do_row(action: Action, work: Work, one: str, row: Any, batch: Batch) -> None:
-    before = len(work.lines)
-    try:
-        did = action.do(row, work) if action.outside else _in_savepoint(action, work, row)
-    except RowFailed as failure:
-        batch.failures[one] = str(failure)
-    except (OperationalError, InterfaceError, SoftTimeLimitExceeded, Rest):
-        raise  # no fault of this row's
-    except Exception as error:
-        logger.exception("row %s of %s failed", one, work.job)
-        batch.failures[one] = f"{type(error).__name__}: {error}"
-    else:
-        batch.counts[did] += 1
-        if did == Did.DONE and action.subject:
-            batch.subjects.append(action.subject(row))
-        return
-    del work.lines[before:]
-
-
-def _in_savepoint(action: Action, work: Work, row: Any) -> Did:
-    with transaction.atomic():
-        did = action.do(row, work)
-        if work.job.dry_run:
-            transaction.set_rollback(True)
-    return did
+def _given_up(ids: list[str]) -> Batch:
+    """The first of them: it is alone where so many turns have been tried."""
+    why = f"It was tried {GIVEN_UP_AFTER} times, and each time its process ended or gave up."
+    return Batch(failures={ids[0]: why})
 
 
 def _note(action: Action, work: Work, lane: BulkLane, chunk: BulkChunk, batch: Batch) -> None:
-    done, gone, failed = batch.counts[Did.DONE], batch.counts["gone"], len(batch.failures)
+    done, gone, failed = batch.counts[Did.DONE], batch.counts[GONE], len(batch.failures)
     skipped = batch.counts[Did.SKIPPED] + gone
-    position = chunk.position + done + skipped + failed
+    position = chunk.position + batch.size
     is_done = position >= len(chunk.row_ids())
     chunks = BulkChunk.objects.filter(pk=chunk.pk)
     # A commit whose answer was lost is repeated (insist), and finds that the chunk has got on.
@@ -196,7 +165,7 @@ def _note(action: Action, work: Work, lane: BulkLane, chunk: BulkChunk, batch: B
     BulkFailure.objects.bulk_create(_failures(work.job, batch), ignore_conflicts=True)
     if action.subject and not work.job.dry_run:
         SecurityEvent.objects.bulk_create(_events(work, batch.subjects))
-    BulkLane.objects.filter(pk=lane.pk).update(attempts=0, chunk=None if is_done else chunk)
+    BulkLane.objects.filter(pk=lane.pk).update(attempts=0, written=None, chunk=None if is_done else chunk)
     # Last, and with it the lock that all lanes of the job want.
     BulkJob.objects.filter(pk=work.job.pk).update(
         done=F("done") + done,
@@ -213,8 +182,10 @@ def _failures(job: BulkJob, batch: Batch) -> Iterable[BulkFailure]:
 
 
 def _events(work: Work, subjects: list[int]) -> Iterable[SecurityEvent]:
+    """One for each person, of those whose accounts are still there."""
+    there = set(User.objects.filter(pk__in=subjects).values_list("pk", flat=True))
     by = {"id": work.by.pk, "name": work.by.get_username()}
-    for subject in set(subjects):
+    for subject in sorted(there):
         details = {"job": str(work.job.pk), "action": work.job.action, "by": by}
         yield SecurityEvent(user_id=subject, kind=SecurityEvent.Kind.BULK_JOB, details=details)
 

@@ -29,6 +29,10 @@ Base: Any = CeleryConsumer  # the stubs know little of it
 
 
 class Consumer(Base):  # type: ignore[misc]  # as it is untyped
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        queue_order.most_bulk = max(1, self.controller.concurrency - 1)
+
     def bucket_for_task(self, type: Any) -> TokenBucket | None:  # noqa: A002  the base class's name
         """It fills up to what a second allows. Celery's holds one: each task that comes a moment too soon then waits
         for a timer, which may take a second, so that of a rate of 100 a second some eight were left.

@@ -14,6 +14,10 @@ def sign_out(user: User, work: Work) -> Did:
     return Did.DONE if sessions.end_sessions(user.pk) else Did.SKIPPED
 
 
+def sign_out_many(users: list[User], work: Work) -> set[int]:
+    return sessions.end_sessions_of([user.pk for user in users])
+
+
 def forget_devices(user: User, work: Work) -> Did:
     """The rows stay, for their names: what they lose is the trust."""
     if not Device.objects.filter(user=user, untrusted_at=None).exists():
@@ -52,6 +56,7 @@ register(
         model=User,
         permission="bulk_sign_out",
         do=sign_out,
+        do_many=sign_out_many,
         explains="Every session of these people ends, in every browser. They can sign in again at once.",
         destroys=True,
         subject=attrgetter("pk"),

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0008_filters'),
         ('django_celery_results', '0014_alter_taskresult_status'),
-        ('workflows', '0011_bulk_jobs'),
+        ('workflows', '0012_bulk_lane_written'),
     ]
 
     operations = [

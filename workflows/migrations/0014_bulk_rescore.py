@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0014_filters'),
+        ('workflows', '0013_filters'),
     ]
 
     operations = [
