@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loginwatch.chaos.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.browser.chromium import NoChromium, find_chromium
@@ -47,13 +50,10 @@ def main() -> int:
             Leg("browser", ("tests/browser",), missing=no_chromium()),
         ]
         alone = Leg("throughput", ("tests/benchmarks", "-m", "alone"), url, no_postgresql)
-        print(
-            f"{', '.join(leg.name for leg in at_once)}: {AT_ONCE} at once. What each says comes when it has ended.",
-            flush=True,
-        )
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = [*pool.map(run, at_once)]
-        outcomes.append(run(alone))
+        with TemporaryDirectory(prefix="loginwatch-legs-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+            print(f"{AT_ONCE} legs at once; what each says is in {folder} until it ends, and then here.", flush=True)
+            run_in = partial(run, Path(folder))
+            outcomes = [*pool.map(run_in, at_once), run_in(alone)]
     print("\nLegs:")
     for outcome in outcomes:
         print(f"  {outcome.leg:<12}{outcome.text}")
@@ -84,17 +84,17 @@ def no_chromium() -> str:
     return ""
 
 
-def run(leg: Leg) -> Outcome:
+def run(folder: Path, leg: Leg) -> Outcome:
     if leg.missing:
         return Outcome(leg.name, f"left out: {leg.missing}", ok=os.environ.get("REQUIRE_LEGS") != "all")
     env = {name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"}
     if leg.database_url:
         env["TEST_DATABASE_URL"] = leg.database_url
-    command = [sys.executable, "-m", "pytest", *leg.arguments]
-    ended = subprocess.run(  # noqa: S603  our own command
-        command, cwd=CHECKOUT, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    print(f"\n=== {leg.name} ===\n{ended.stdout}", end="", flush=True)
+    log = folder / f"{leg.name}.log"
+    with log.open("w") as said:
+        command = [sys.executable, "-m", "pytest", *leg.arguments]
+        ended = subprocess.run(command, cwd=CHECKOUT, env=env, check=False, stdout=said, stderr=said)  # noqa: S603  ours
+    print(f"\n=== {leg.name} ===\n{log.read_text()}", end="", flush=True)
     if ended.returncode == 0:
         return Outcome(leg.name, "ran", ok=True)
     return Outcome(leg.name, f"FAILED (pytest ended with {ended.returncode})", ok=False)
