@@ -15,7 +15,9 @@ def write(command: str, text: str, *, page: Path = PAGE) -> None:
     begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
     whole = page.read_text()
     before, after = whole[: whole.index(begin)], whole[whole.index(end) + len(end) :]
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+    written = f"{before}{begin}\n\n{text}\n\n{end}{after}"
+    if written != whole:
+        page.write_text(written)
 
 
 def machine() -> str:

@@ -16,9 +16,10 @@ import psutil  # type: ignore[import-untyped]  # it has no types
 from django.conf import settings
 from django.db import connection
 
+from loginwatch.chaos.listening import spare_port
 from loginwatch.demo.processes import read_procfile
 from tests import servers
-from tests.environment import SCRATCH, free_port
+from tests.environment import SCRATCH
 
 HOST = "testserver"
 CHEAP_HASH, NO_PRODUCER = "benchmarks.sign_ins.settings_cheap_hash", "benchmarks.sign_ins.settings_no_producer"
@@ -66,7 +67,7 @@ def process(name: str, *options: str, env: Mapping[str, str] | None = None) -> I
 @contextmanager
 def web(site_settings: str, **env: str) -> Iterator[Web]:
     """The site's web processes with ``site_settings``, on a port of their own."""
-    port = free_port()
+    port = spare_port()
     with process("web", env={"DJANGO_SETTINGS_MODULE": site_settings, "PORT": str(port), **env}) as pid:
         yield Web(pid, port)
 

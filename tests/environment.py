@@ -8,16 +8,10 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
+from loginwatch.chaos.listening import spare_port
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="loginwatch-tests-"))
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
@@ -30,8 +24,8 @@ os.environ.update(
         "SITE_URL": "http://testserver",
         "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
         "DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{SCRATCH / 'tests.sqlite3'}",
-        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
-        "RISK_API_URL": f"http://127.0.0.1:{free_port()}",
+        "REDIS_URL": f"redis://127.0.0.1:{spare_port()}/0",
+        "RISK_API_URL": f"http://127.0.0.1:{spare_port()}",
         "EMAIL_URL": f"maildir:///{SCRATCH / 'mail'}",
         "OPERATOR_EMAILS": "operators@example.com",
         "LOGINWATCH_DEMO": "0",

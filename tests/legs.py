@@ -1,6 +1,7 @@
 """All tests, leg by leg: `python -m tests.legs`. It ends by saying which legs ran.
 
-A leg that this machine has no server or browser for is left out, unless REQUIRE_LEGS=all says that each must run.
+Two legs run at once, as each waits for its processes much of the time; what is marked `alone` runs after them. A leg
+that this machine has no server or browser for is left out, unless REQUIRE_LEGS=all says that each must run.
 """
 
 from __future__ import annotations
@@ -8,13 +9,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loginwatch.chaos.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.browser.chromium import NoChromium, find_chromium
 from tests.servers import CHECKOUT
+
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Leg:
+    """pytest with these arguments, on this database, else on a file; or why there is none."""
+
+    name: str
+    arguments: tuple[str, ...]
+    database_url: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,52 +42,62 @@ class Outcome:
 
 
 def main() -> int:
-    required = os.environ.get("REQUIRE_LEGS") == "all"
-    outcomes = [sqlite_leg(), postgresql_leg(required=required), browser_leg(required=required)]
+    with postgresql_url() as (url, no_postgresql):
+        at_once = [
+            Leg("SQLite", ("-m", "not once and not alone")),
+            Leg("PostgreSQL", ("-m", "not once and not alone"), url, no_postgresql),
+            Leg("once", ("-m", "once", "--ignore=tests/browser")),
+            Leg("browser", ("tests/browser",), missing=no_chromium()),
+        ]
+        alone = Leg("throughput", ("tests/benchmarks", "-m", "alone"), url, no_postgresql)
+        with TemporaryDirectory(prefix="loginwatch-legs-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+            print(f"{AT_ONCE} legs at once; what each says is in {folder} until it ends, and then here.", flush=True)
+            run_in = partial(run, Path(folder))
+            outcomes = [*pool.map(run_in, at_once), run_in(alone)]
     print("\nLegs:")
     for outcome in outcomes:
         print(f"  {outcome.leg:<12}{outcome.text}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def sqlite_leg() -> Outcome:
-    return _run("SQLite", ["--ignore=tests/browser"], {}, "ran on a file of its own")
-
-
-def postgresql_leg(*, required: bool) -> Outcome:
-    """On TEST_DATABASE_URL, else on a private server. What does not touch the database ran in the first leg."""
-    try:
-        with _postgresql_url() as url:
-            arguments = ["--ignore=tests/browser", "-m", "not once"]
-            return _run("PostgreSQL", arguments, {"TEST_DATABASE_URL": url}, "ran")
-    except NoPostgreSQL as missing:
-        return Outcome("PostgreSQL", f"left out: {missing}", not required)
-
-
-def browser_leg(*, required: bool) -> Outcome:
-    try:
-        chromium = find_chromium()
-    except NoChromium as missing:
-        return Outcome("browser", f"left out: {missing}", not required)
-    return _run("browser", ["tests/browser"], {}, f"ran in {chromium}")
-
-
 @contextmanager
-def _postgresql_url() -> Iterator[str]:
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        yield given
+def postgresql_url() -> Iterator[tuple[str, str]]:
+    """That of TEST_DATABASE_URL, else of a private server; or "", and why."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given, ""
         return
-    find_binaries()
+    try:
+        find_binaries()
+    except NoPostgreSQL as missing:
+        yield "", str(missing)
+        return
     with postgresql() as url:
-        yield url
+        yield url, ""
 
 
-def _run(leg: str, arguments: list[str], variables: Mapping[str, str], ran: str) -> Outcome:
-    print(f"\n=== {leg} ===", flush=True)
-    env = {name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"} | dict(variables)
-    code = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=CHECKOUT, env=env, check=False).returncode  # noqa: S603
-    return Outcome(leg, ran if code == 0 else f"FAILED (pytest ended with {code})", code == 0)
+def no_chromium() -> str:
+    """Why there is none, or ""."""
+    try:
+        find_chromium()
+    except NoChromium as missing:
+        return str(missing)
+    return ""
+
+
+def run(folder: Path, leg: Leg) -> Outcome:
+    if leg.missing:
+        return Outcome(leg.name, f"left out: {leg.missing}", ok=os.environ.get("REQUIRE_LEGS") != "all")
+    env = {name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"}
+    if leg.database_url:
+        env["TEST_DATABASE_URL"] = leg.database_url
+    log = folder / f"{leg.name}.log"
+    with log.open("w") as said:
+        command = [sys.executable, "-m", "pytest", *leg.arguments]
+        ended = subprocess.run(command, cwd=CHECKOUT, env=env, check=False, stdout=said, stderr=said)  # noqa: S603  ours
+    print(f"\n=== {leg.name} ===\n{log.read_text()}", end="", flush=True)
+    if ended.returncode == 0:
+        return Outcome(leg.name, "ran", ok=True)
+    return Outcome(leg.name, f"FAILED (pytest ended with {ended.returncode})", ok=False)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ import psycopg2  # type: ignore[import-untyped]  # it has no types
 import redis
 
 from benchmarks.throughput.risk import READY
+from loginwatch.chaos.listening import spare_port
 from tests import servers
-from tests.environment import SCRATCH, free_port
+from tests.environment import SCRATCH
 
 NAME = f"throughput_{os.getpid()}"
 TEMPLATE = f"{NAME}_template"
@@ -108,7 +109,7 @@ class Lab:
 @contextmanager
 def laboratory(postgresql: str) -> Iterator[Lab]:
     """A broker and a risk service beside the PostgreSQL server that has the database at ``postgresql``."""
-    ports = {"broker": free_port(), "risk": free_port()}
+    ports = {"broker": spare_port(), "risk": spare_port()}
     broker = servers.broker(port=ports["broker"], folder=SCRATCH)
     risk = servers.Server(
         sys.executable, "-m", "benchmarks.throughput.risk", str(ports["risk"]), log=SCRATCH / "risk.log"

@@ -18,6 +18,7 @@ FLOOR = 2.4
 ROUNDS, WORKFLOWS = 3, 200
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(
     "postgresql" not in settings.DATABASES["default"]["ENGINE"],
     reason="throughput is promised on PostgreSQL; on SQLite both wait for its one writer",

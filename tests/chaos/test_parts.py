@@ -66,13 +66,13 @@ def test_a_part_is_ready_when_it_says_so(make_part: Make) -> None:
     assert part.said() == "up\n"
 
 
-def test_a_killed_part_is_started_again_within_about_a_second(make_part: Make) -> None:
+def test_a_killed_part_is_started_again_soon(make_part: Make) -> None:
     part = make_part()
     first = pid_of(part)
 
     os.kill(first, signal.SIGKILL)
 
-    second = wait_for(lambda: part.pid not in {first, None} and part.pid, "it runs again", seconds=3)
+    second = wait_for(lambda: part.pid not in {first, None} and part.pid, "it runs again", seconds=10)
     assert second != first
     assert pid_of(part)
     assert part.deaths == 1

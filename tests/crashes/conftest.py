@@ -13,12 +13,12 @@ from django.core.cache import cache
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
+from loginwatch.chaos.listening import spare_port
 from tests import servers
 from tests.accounts.mail_server import MailServer, mail_server
 from tests.crashes import plans
 from tests.crashes.patience import change_patience
 from tests.crashes.trial import Trial
-from tests.environment import free_port
 from tests.live.conftest import database_url as database_url  # the fixture
 from tests.workflows.risk_service import DENY, RiskService, risk_service
 from workflows import publishing
@@ -45,7 +45,7 @@ def database(database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[
 @pytest.fixture(scope="module")
 def broker_url(folder: Path) -> Iterator[str]:
     """A broker that no other test knows; this process publishes there as well."""
-    port = free_port()
+    port = spare_port()
     with (
         servers.running(servers.broker(port=port, folder=folder), says=servers.BROKER_IS_READY),
         pytest.MonkeyPatch.context() as patch,
@@ -100,7 +100,7 @@ def worker(folder: Path, env: dict[str, str]) -> Iterator[servers.Server]:
 
 @pytest.fixture(scope="module")
 def site_url(folder: Path, env: dict[str, str]) -> Iterator[str]:
-    port = free_port()
+    port = spare_port()
     url = f"http://127.0.0.1:{port}"
     # Loaded before its workers are born, of which each sign-in costs one.
     command = (str(servers.BIN / "gunicorn"), "--preload", "tests.crashes.web")

@@ -39,7 +39,7 @@ def runs(trial: Trial, worker: servers.Server, site_url: str, broker_url: str) -
     limit = time.monotonic() + PATIENCE
     for run in runs.values():
         wait_for_end(trial, run, limit)
-    wait_for(lambda: is_idle(broker_url), "no message is left that could do a thing twice")
+    wait_for(lambda: is_idle(broker_url), "no message is left that could do a thing twice", seconds=PATIENCE)
     return runs
 
 
@@ -58,8 +58,8 @@ def begin_while_servers_are_away(trial: Trial) -> dict[Window, Run]:
     trial.servers_are_away()
     runs = {window: trial.begin(window) for window in started(Start.AWAY)}
     retried = [run for window, run in runs.items() if "retry" in window.point]
-    wait_for(lambda: all(map(trial.has_been_handed_over, runs.values())), "the mails are handed over")
-    wait_for(lambda: all(map(trial.has_died, retried)), "processes die at a retry")
+    wait_for(lambda: all(map(trial.has_been_handed_over, runs.values())), "the mails are handed over", seconds=PATIENCE)
+    wait_for(lambda: all(map(trial.has_died, retried)), "processes die at a retry", seconds=PATIENCE)
     trial.servers_are_back()
     return runs
 

@@ -14,16 +14,17 @@ from typing import Any
 
 import httpx
 
+from loginwatch.chaos.listening import spare_port
 from loginwatch.demo.cast import PASSWORD, address_of
 from loginwatch.demo.environment import mark_of
 from loginwatch.demo.leftovers import end_leftovers, marked_processes
-from loginwatch.demo.ports import LOOPBACK, free_port
+from loginwatch.demo.ports import LOOPBACK
 from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
 START_SECONDS = 90.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAFARI = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -36,7 +37,7 @@ class Demo:
 
     def __init__(self, var: Path) -> None:
         self.var = var
-        self.port = free_port()
+        self.port = spare_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.output = var.parent / "terminal.txt"
         self.process: subprocess.Popen[bytes] | None = None

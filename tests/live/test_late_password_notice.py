@@ -35,8 +35,7 @@ def impatient_worker(broker: servers.Server, database_url: str, mail: MailServer
     """It speaks to the server ``mail``, and where that does not take a mail hands it over at once."""
     backlog.mark()
     env = {"DATABASE_URL": database_url, "EMAIL_URL": f"smtp://127.0.0.1:{mail.port}"}
-    command = (str(servers.BIN / "celery"), "-A", "tests.live.impatient", "worker", "-l", "INFO", "-c", "2")
-    server = servers.Server(*command, "-n", "impatient@%h", log=SCRATCH / "impatient.log", env=env)
+    server = servers.worker(folder=SCRATCH, env=env, name="impatient", app="tests.live.impatient")
     with servers.running(server, says=servers.WORKER_IS_READY):
         yield server
 

@@ -11,9 +11,10 @@ import pytest
 
 from accounts.device_cookies import cookie_name
 from accounts.models import SignIn, User
+from loginwatch.chaos.listening import spare_port
 from tests import servers
 from tests.conftest import PASSWORD
-from tests.environment import SCRATCH, free_port
+from tests.environment import SCRATCH
 from tests.waiting import wait_for
 from tests.workflows.risk_service import RiskService
 from workflows.models import Run
@@ -24,7 +25,7 @@ FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140
 
 @pytest.fixture(scope="module")
 def site_url(broker: servers.Server, database_url: str) -> Iterator[str]:
-    port = free_port()
+    port = spare_port()
     site_url = f"http://127.0.0.1:{port}"
     env = {"DATABASE_URL": database_url, "PORT": str(port), "SITE_URL": site_url, "TRUSTED_PROXY_COUNT": "1"}
     web = servers.Server(str(servers.BIN / "gunicorn"), "loginwatch.wsgi", log=SCRATCH / "web.log", env=env)

@@ -50,9 +50,8 @@ def tutorial(folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def worker(broker: servers.Server, database_url: str, folder: Path) -> Iterator[servers.Server]:
     backlog.mark()
-    command = (str(servers.BIN / "celery"), "-A", "tests.live.tutorial_app", "worker", "-l", "INFO", "-c", "2")
     env = {"DATABASE_URL": database_url, "TUTORIAL": str(folder)}
-    server = servers.Server(*command, "-n", "tutorial@%h", log=SCRATCH / "tutorial.log", env=env)
+    server = servers.worker(folder=SCRATCH, env=env, name="tutorial", app="tests.live.tutorial_app")
     with servers.running(server, says=servers.WORKER_IS_READY):
         yield server
 
