@@ -86,6 +86,14 @@ def roll_up() -> int:
     return written
 
 
+def roll_up_from(begin: datetime) -> None:
+    """Count what has happened since ``begin`` as if for the first time; minutes as far as they are kept."""
+    now = timezone.now()
+    minute = _floor(now, Span.MINUTE)
+    write(Span.MINUTE, max(begin, minute - KEEP_MINUTES), minute)
+    write(Span.HOUR, begin, _floor(now, Span.HOUR) + HOUR)
+
+
 def write(span: Span, begin: datetime, end: datetime) -> int:
     """Count the periods of this span from ``begin`` to before ``end``; returns how many there is anything to say of."""
     counted = count(span, begin, end)

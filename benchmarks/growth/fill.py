@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from benchmarks.growth.copies import TABLES, Column, Site, copy_rows, make_template
-from benchmarks.growth.schema import Schema
 from benchmarks.growth.sql import Database
+from loginwatch.simulation.schema import Schema
 
 SIGN_INS_A_PERSON = 50
 # Over how many days the sign-ins are spread, up to now: no result of theirs has expired, and nothing is due.
@@ -49,8 +49,9 @@ def fill(url: str, site: Site) -> dict[str, float]:
     took: dict[str, float] = {}
     with Database(url) as database:
         columns = make_template(database, site.people)
-        schema = Schema.of(database, list(TABLES))
-        schema.take_off(database)
+        with database.cursor() as cursor:
+            schema = Schema.of(cursor, list(TABLES))
+            schema.take_off(cursor)
         with ThreadPoolExecutor(len(LANES)) as pool:
             lanes = [
                 pool.submit(_fill_tables, url, schema, site, {table: columns[table] for table in tables}, took)
@@ -62,8 +63,8 @@ def fill(url: str, site: Site) -> dict[str, float]:
             except BaseException:
                 database.execute(END_OTHERS)
                 raise
-        with _timed(took, "foreign keys"):
-            schema.put_back_foreign_keys(database)
+        with _timed(took, "foreign keys"), database.cursor() as cursor:
+            schema.put_back_foreign_keys(cursor)
         database.execute("DROP SCHEMA template CASCADE")
     return took
 
@@ -73,8 +74,8 @@ def _fill_tables(url: str, schema: Schema, site: Site, tables: dict[str, list[Co
         for table, columns in tables.items():
             with _timed(took, f"{table}: rows"):
                 copy_rows(database, table, columns, site)
-            with _timed(took, f"{table}: indexes"):
-                schema.put_back_indexes(database, table)
+            with _timed(took, f"{table}: indexes"), database.cursor() as cursor:
+                schema.put_back_indexes(cursor, table)
             with _timed(took, f"{table}: vacuum"):
                 database.execute(f"VACUUM (ANALYZE) {table}")
         if STEPS in tables:

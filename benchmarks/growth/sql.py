@@ -22,12 +22,15 @@ class Database:
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
 
+    def cursor(self) -> Any:
+        return self._connection.cursor()
+
     def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
-        with self._connection.cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(statement, values)
 
     def rows(self, statement: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(statement, values)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 
 FIRST = """
@@ -48,7 +49,7 @@ RELEASE = 28
 FIRST_VERSION = 130
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Network:
     """Where a browser is: ``prefix`` with a last part makes an address, ``name`` is its /24 or /64."""
 
@@ -57,30 +58,42 @@ class Network:
     country: str
     place: str
 
-    def address(self, random: Random) -> str:
-        last = random.randrange(1, 255)
-        return f"{self.prefix}{last:x}" if ":" in self.prefix else f"{self.prefix}{last}"
+
+@dataclass(slots=True)
+class KnownDevice:
+    """A device as the site knows it. ``number`` is its key."""
+
+    number: int
+    browser: str
+    os: str
+    network: str
+    first_sign_in: int
+    first_seen_at: datetime
+    last_seen_at: datetime
 
 
-@dataclass
+@dataclass(slots=True)
 class Machine:
-    """A browser of one person. ``token`` is what it was given last; ``device`` the row that it is known by."""
+    """A browser of one person. ``token`` is what it was given last, ``old_token`` what it has used up."""
 
     browser: str
     os: str
     user_agent: str
     is_phone: bool
     token: str = ""
-    device: int = 0
     old_token: str = ""
+    device: KnownDevice | None = None
 
     def user_agent_on(self, day: int) -> str:
         return self.user_agent.format(FIRST_VERSION + day // RELEASE)
 
 
-@dataclass
+@dataclass(slots=True)
 class Person:
-    """``habit`` is how many sign-ins a working day has on average; ``awake`` the first hour of it, in UTC."""
+    """``habit`` is how many sign-ins a working day has on average; ``awake`` the first hour of it, in UTC.
+
+    What the site knows of them: ``devices``, and the ``networks`` and ``countries`` of what it did not deny.
+    """
 
     number: int
     username: str
@@ -90,14 +103,21 @@ class Person:
     machines: list[Machine]
     habit: float
     awake: int
+    devices: list[KnownDevice] = field(default_factory=list)
     networks: set[str] = field(default_factory=set)
     countries: set[str] = field(default_factory=set)
     away: Network | None = None
     back_on: int = 0
+    last_sign_in: datetime | None = None
 
     @property
     def email(self) -> str:
         return f"{self.username}@example.com"
+
+
+def address_in(prefix: str, random: Random) -> str:
+    last = random.randrange(1, 255)
+    return f"{prefix}{last:x}" if ":" in prefix else f"{prefix}{last}"
 
 
 class Cast:

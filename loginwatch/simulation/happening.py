@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from operator import attrgetter
 from random import Random
+from typing import NamedTuple
 
 from loginwatch.simulation.cast import CHROME_ON_LINUX, Cast, Machine, Network, Person, hotel
 
@@ -22,8 +23,7 @@ ATTACKER = ("Chrome", "Linux", CHROME_ON_LINUX)
 ATTACKERS_FROM = [("RU", "Moscow"), ("US", "Dallas"), ("NL", "Amsterdam"), ("VN", "Hanoi")]
 
 
-@dataclass(frozen=True)
-class Visit:
+class Visit(NamedTuple):
     """A sign-in, or where it ``failed`` an attempt at one. ``at`` is seconds since the day began.
 
     ``cookie`` is what the browser brings: "" for none.
@@ -48,7 +48,7 @@ def visits_on(day: int, weekday: int, people: list[Person], random: Random) -> l
         expected = share * len(people) / 1000
         for _ in range(int(expected) + (random.random() < expected % 1)):
             visits.extend(attack(people, random))
-    return sorted(visits, key=lambda visit: visit.at)
+    return sorted(visits, key=attrgetter("at"))
 
 
 def _begin_day(person: Person, day: int, random: Random) -> None:

@@ -1,248 +1,211 @@
-"""The rows that a simulated visit leaves: those which the site would have written, as it stands once all has ended.
+"""The rows that told sign-ins leave: those which the site would have written, as it stands once all has ended.
 
 Celery's own results are left out: they are of no use to a demonstration, and expire.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from math import exp
 from random import Random
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
-from accounts.models import Device, Notice, SecurityEvent, SignIn, Verdict
-from loginwatch.simulation.happening import Visit
-from loginwatch.simulation.tables import Rows
+from django.db.models import Model
+
+from accounts.models import Notice, SecurityEvent, SignIn, Verdict
+from loginwatch.simulation.cast import address_in
+from loginwatch.simulation.judging import Assessment, assess
+from loginwatch.simulation.story import FailedSignIn, Keys, Told, ToldSignIn
+from loginwatch.simulation.tables import Block, Line, table_of
 from workflows import kinds
 from workflows.models import Run, Step
 
-# Points of the reference risk service's reasons, and from where a level begins (riskapi/rule.py).
-POINTS = {"new_device": 30, "suspicious_device": 40, "new_network": 15, "new_country": 30}
-TEXTS = {
-    "new_device": "This device has not signed in to this account before.",
-    "suspicious_device": "The device showed an identity that had already been replaced: it may have been copied.",
-    "new_network": "This account has not been used from this network before.",
-    "new_country": "This account has not been used from this country before.",
+# Of a thousand notices so many waited for the mail server.
+LATE = 5
+# Microseconds that a step takes, in the middle, and how many times as long it can be; and those before it.
+USUAL = {
+    "check_device": 9_000,
+    "notify_user": 12_000,
+    "save_event": 6_000,
+    "post_to_risk_api": 14_000,
+    "post_process": 8_000,
 }
-FAILURE, FAILURES_MOST, MEDIUM, HIGH = 10, 30, 30, 70
-DECISIONS = {"low": "allow", "medium": "challenge", "high": "deny"}
-# Seconds in which failures count, as in accounts/security_log.py.
-FAILURES_WINDOW = timedelta(hours=1)
-# Of notices: in a thousand so many waited for the mail server, and of runs failed for good.
-LATE, FAILED = 5, 0.5
-# Milliseconds that a step takes, in the middle: it is longer more often than shorter.
-USUAL = {"check_device": 9, "notify_user": 12, "save_event": 6, "post_to_risk_api": 14, "post_process": 8}
-STEP_GAP = 4
+SPREAD = [exp(NormalDist(0, 0.5).inv_cdf((part + 0.5) / 1000)) for part in range(1000)]
+STEP_GAP = 4_000
+REFUSAL = "RiskApiRefused: the risk service answered 422: no such version"
+MILLISECOND = timedelta(milliseconds=1)
+EPOCH = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+# JSON, of plain words and numbers; json.dumps would take longer than all the rest of a row.
+DEVICE_FOUND = '{"device": %d, "status": "%s", "reason": "%s"}'
+NOTICE_SENT = '{"notice": "%s"}'
+EVENT_SAVED = '{"event": %d, "recent_failures": %d}'
+ASSESSED = '{"id": "%s", "score": %d, "level": "%s", "decision": "%s", "reasons": %s}'
+PROCESSED = '{"verdict": %d, "decision": "%s", "action": "%s"}'
+SIGNED_IN = '{"device": "%s on %s", "status": "%s"}'
+FLAGGED = '{"verdict": "%s", "score": %d}'
 
 
-class Writer:
-    """Follows what the site knows of each person, and makes the rows of one visit after another."""
+class Batch(NamedTuple):
+    """Some of what was told, and all that its rows follow from. ``keys``: of the first row of each table."""
 
-    def __init__(self, rows: Rows, random: Random, site_host: str) -> None:
-        self._rows = rows
-        self._random = random
-        self._host = site_host
-        self._failures: defaultdict[int, list[datetime]] = defaultdict(list)
-        self._lookalikes: dict[tuple[int, str, str, str], int] = {}
+    day: int
+    seed: str
+    site_host: str
+    keys: Keys
+    told: list[Told]
 
-    def write(self, visit: Visit, at: datetime, day: int) -> None:
-        if visit.failed:
-            self._failures[visit.person.number].append(at)
-            self._rows.add(
-                SecurityEvent,
-                kind="sign_in_failed",
-                user=visit.person.number,
-                ip_address=visit.network.address(self._random),
-                created_at=at,
-            )
+
+def rows_of(batch: Batch) -> dict[type[Model], Block]:
+    writer = _Writer(batch)
+    for told in batch.told:
+        writer.write(told)
+    return {model: table_of(model).block(lines) for model, lines in writer.lines.items()}
+
+
+class _Writer:
+    def __init__(self, batch: Batch) -> None:
+        self.lines: defaultdict[type[Model], list[Line]] = defaultdict(list)
+        self._keys = dict(batch.keys)
+        self._random = Random(batch.seed)  # noqa: S311  a story, not a secret
+        self._host = batch.site_host
+        self._planned = kinds.get("sign_in").steps
+
+    def write(self, told: Told) -> None:
+        if isinstance(told, FailedSignIn):
+            address = address_in(told.prefix, self._random)
+            self._add(SecurityEvent, kind="sign_in_failed", user=told.user, ip_address=address, created_at=told.at)
         else:
-            self._sign_in(visit, at, day)
-        self._rows.flush_where_many()
+            self._sign_in(told)
 
-    def _sign_in(self, visit: Visit, at: datetime, day: int) -> None:
-        person, machine, network = visit.person, visit.machine, visit.network
-        address = network.address(self._random)
-        cookie = machine.token if visit.cookie == " " else visit.cookie
-        status, reason, device = self._decide(visit, cookie)
-        token = f"{self._random.getrandbits(256):064x}"
-        sign_in = self._rows.next_id(SignIn)
-        if not device:
-            device = self._rows.add(
-                Device,
-                user=person.number,
-                first_sign_in=sign_in,
-                browser=machine.browser,
-                os=machine.os,
-                network=network.name,
-                first_seen_at=at,
-                last_seen_at=at,
-            )
-        if not visit.is_attack:
-            machine.old_token, machine.token, machine.device = machine.token, token, device
-            self._lookalikes[person.number, machine.browser, machine.os, network.name] = device
-        self._rows.add(
+    def _sign_in(self, told: ToldSignIn) -> None:
+        address = address_in(told.prefix, self._random)
+        self._add(
             SignIn,
-            user=person.number,
-            created_at=at,
+            user=told.user,
+            created_at=told.at,
             ip_address=address,
-            user_agent=machine.user_agent_on(day),
-            presented_token=cookie,
-            issued_token=token,
-            device=device,
-            device_status=status,
-            device_reason=reason,
-            browser=machine.browser,
-            os=machine.os,
-            country=network.country,
-            place=network.place,
+            user_agent=told.user_agent,
+            presented_token=told.presented,
+            issued_token=told.issued,
+            device=told.device,
+            device_status=told.status,
+            device_reason=told.reason,
+            browser=told.browser,
+            os=told.os,
+            country=told.country,
+            place=told.place,
         )
-        self._workflow(visit, sign_in, at, address, status, reason, device)
-
-    def _decide(self, visit: Visit, cookie: str) -> tuple[str, str, int]:
-        """Status, reason and device, 0 for one that is to be made; by the rules of accounts/devices.py."""
-        person, machine = visit.person, visit.machine
-        if visit.is_attack and cookie:
-            return "new", "token_replayed", 0
-        if cookie:
-            return "known", "cookie", machine.device
-        known = self._lookalikes.get((person.number, machine.browser, machine.os, visit.network.name))
-        if known:
-            return "probably_known", "same_network", known
-        return "new", "no_match" if person.networks else "first_device", 0
-
-    def _workflow(
-        self, visit: Visit, sign_in: int, at: datetime, address: str, status: str, reason: str, device: int
-    ) -> None:
-        random, user = self._random, visit.person.number
-        run = uuid(random)
-        failures = self._failures_before(user, at)
-        score, reasons = self._score(visit, status, reason, failures)
-        level = "high" if score >= HIGH else "medium" if score >= MEDIUM else "low"
-        decision = DECISIONS[level]
-        action = "nothing" if decision == "allow" else "flagged"
-        event = self._rows.add(
+        event = self._add(
             SecurityEvent,
             kind="signed_in",
-            user=user,
-            sign_in=sign_in,
+            user=told.user,
+            sign_in=told.sign_in,
             ip_address=address,
-            created_at=at,
-            details=json.dumps({"device": f"{visit.machine.browser} on {visit.machine.os}", "status": status}),
+            created_at=told.at,
+            details=SIGNED_IN % (told.browser, told.os, told.status),
         )
+        self._workflow(told, event)
+
+    def _workflow(self, told: ToldSignIn, event: int) -> None:
+        run = _run_id(told.at, self._random)
         notice = "not_needed"
-        if status == "new" and reason != "first_device":
-            notice = "handed_over" if random.random() * 1000 < LATE else "sent"
-        failed = random.random() * 1000 < FAILED
-        results: dict[str, dict[str, Any]] = {
-            "check_device": {"device": device, "status": status, "reason": reason},
-            "notify_user": {"notice": notice},
-            "save_event": {"event": event, "recent_failures": failures},
-            "post_to_risk_api": {"id": f"{random.getrandbits(64):016x}", "score": score, "level": level,
-                                 "decision": decision, "reasons": reasons},
-        }  # fmt: skip
-        if not failed:
-            verdict = self._rows.add(
-                Verdict,
-                sign_in=sign_in,
-                assessment_id=results["post_to_risk_api"]["id"],
-                score=score,
-                level=level,
-                decision=decision,
-                reasons=json.dumps(reasons),
-                action=action,
-                created_at=at + timedelta(milliseconds=60),
-            )
-            results["post_process"] = {"verdict": verdict, "decision": decision, "action": action}
-            if action == "flagged":
-                details = json.dumps({"verdict": decision, "score": score})
-                self._rows.add(
-                    SecurityEvent, kind="risk_flagged", user=user, sign_in=sign_in, created_at=at, details=details
-                )
-        ended = self._steps(run, at, results, failed=failed)
-        if notice != "not_needed":
-            late = timedelta(minutes=random.randrange(3, 90)) if notice == "handed_over" else timedelta()
-            self._rows.add(
+        if told.has_notice:
+            notice = "handed_over" if self._random.random() * 1000 < LATE else "sent"
+        results = {
+            "check_device": DEVICE_FOUND % (told.device, told.status, told.reason),
+            "notify_user": NOTICE_SENT % notice,
+            "save_event": EVENT_SAVED % (event, told.failures),
+        }
+        if not told.run_failed:
+            results |= self._judged(told, assess(told.codes, told.failures))
+        ended = self._steps(run, told.at, results)
+        if told.has_notice:
+            late = timedelta(minutes=self._random.randrange(3, 90)) if notice == "handed_over" else timedelta()
+            self._add(
                 Notice,
-                sign_in=sign_in,
+                sign_in=told.sign_in,
                 message_id=f"<{run}.notify_user@{self._host}>",
                 state="sent",
-                created_at=at,
+                created_at=told.at,
                 sent_at=ended + late,
             )
-        self._rows.add(
+        self._add(
             Run,
             id=run,
             kind="sign_in",
-            state="failed" if failed else "succeeded",
-            sign_in=sign_in,
-            created_at=at,
-            started_at=at + timedelta(milliseconds=STEP_GAP),
+            state="failed" if told.run_failed else "succeeded",
+            sign_in=told.sign_in,
+            created_at=told.at,
+            started_at=told.at + timedelta(microseconds=STEP_GAP),
             finished_at=ended,
             published=1,
-            published_at=at,
-            recover_at=at + timedelta(seconds=20),
+            published_at=told.at,
+            recover_at=told.at + timedelta(seconds=20),
         )
-        if not visit.is_attack or decision != "deny":
-            visit.person.networks.add(visit.network.name)
-            visit.person.countries.add(visit.network.country)
 
-    def _steps(self, run: str, at: datetime, results: dict[str, dict[str, Any]], *, failed: bool) -> datetime:
-        """Writes them; returns when the last ended."""
-        began, stage = at, 0
-        ends = [at]
-        for step in kinds.get("sign_in").steps:
-            if step.stage != stage:
-                stage, began = step.stage, max(ends)
-            took = self._random.lognormvariate(0, 0.5) * USUAL[step.name]
-            begun = began + timedelta(milliseconds=STEP_GAP)
-            end = begun + timedelta(milliseconds=took)
-            done = step.name in results and not (failed and step.name == "post_to_risk_api")
-            refused = failed and step.name == "post_to_risk_api"
-            attempted = done or refused
-            if attempted:
-                ends.append(end)
-            self._rows.add(
-                Step,
-                run=run,
-                name=step.name,
-                stage=step.stage,
-                queue=step.queue,
-                state="succeeded" if done else "failed" if refused else "waiting",
-                attempts=int(attempted),
-                started_at=begun if attempted else None,
-                attempted_at=begun if attempted else None,
-                finished_at=end if attempted else None,
-                result=json.dumps(results[step.name]) if done else None,
-                error="RiskApiRefused: the risk service answered 422: no such version" if refused else "",
+    def _judged(self, told: ToldSignIn, said: Assessment) -> dict[str, str]:
+        """The verdict and what was done about it; returns the results of its steps."""
+        assessment = f"{self._random.getrandbits(64):016x}"
+        verdict = self._add(
+            Verdict,
+            sign_in=told.sign_in,
+            assessment_id=assessment,
+            score=said.score,
+            level=said.level,
+            decision=said.decision,
+            reasons=said.reasons,
+            action=said.action,
+            created_at=told.at + 60 * MILLISECOND,
+        )
+        if said.action == "flagged":
+            self._add(
+                SecurityEvent,
+                kind="risk_flagged",
+                user=told.user,
+                sign_in=told.sign_in,
+                created_at=told.at,
+                details=FLAGGED % (said.decision, said.score),
             )
-        return max(ends)
+        return {
+            "post_to_risk_api": ASSESSED % (assessment, *said[:3], said.reasons),
+            "post_process": PROCESSED % (verdict, said.decision, said.action),
+        }
 
-    def _failures_before(self, user: int, at: datetime) -> int:
-        lately = [moment for moment in self._failures.pop(user, ()) if moment > at - FAILURES_WINDOW]
-        if lately:
-            self._failures[user] = lately
-        return len(lately)
+    def _steps(self, run: str, at: datetime, results: dict[str, str]) -> datetime:
+        """Writes them; returns when the last ended. The first without a result has failed, those after it wait."""
+        began = ended = stage = 0
+        spread = self._random.choices(SPREAD, k=len(results) + 1)
+        for step in self._planned:
+            if step.stage != stage:
+                stage, began = step.stage, ended
+            values: dict[str, Any] = {"run": run, "name": step.name, "stage": step.stage, "queue": step.queue}
+            result = results.get(step.name)
+            if result or step.name == "post_to_risk_api":
+                end = began + STEP_GAP + int(USUAL[step.name] * spread.pop())
+                ended = max(ended, end)
+                values["attempts"] = 1
+                values["started_at"] = values["attempted_at"] = str(at + timedelta(0, 0, began + STEP_GAP))
+                values["finished_at"] = at + timedelta(0, 0, end)
+                values |= {"state": "succeeded", "result": result} if result else {"state": "failed", "error": REFUSAL}
+            self._add(Step, **values)
+        return at + timedelta(0, 0, ended)
 
-    def _score(self, visit: Visit, status: str, reason: str, failures: int) -> tuple[int, list[dict[str, Any]]]:
-        person, network = visit.person, visit.network
-        codes = []
-        if status == "new" and reason != "first_device":
-            codes.append("new_device")
-        if reason == "token_replayed":
-            codes.append("suspicious_device")
-        if person.networks and network.name not in person.networks:
-            codes.append("new_network")
-        if person.countries and network.country not in person.countries:
-            codes.append("new_country")
-        reasons = [{"code": code, "text": TEXTS[code], "points": POINTS[code]} for code in codes]
-        if failures:
-            points = min(FAILURES_MOST, FAILURE * failures)
-            reasons.append({"code": "recent_failures", "text": f"{failures} failed before.", "points": points})
-        return min(100, sum(int(str(one["points"])) for one in reasons)), reasons
+    def _add(self, model: type[Model], **values: Any) -> int:
+        """A row with these values, by the names of its fields, and the fields' defaults; returns its key, 0 for text.
+
+        JSON is given as text, moments as in tables.py.
+        """
+        key = 0
+        if model is not Run:
+            key = values["id"] = self._keys[model]
+            self._keys[model] = key + 1
+        self.lines[model].append(table_of(model).line(values))
+        return key
 
 
-def uuid(random: Random) -> str:
-    """A version 4 one, as text; uuid.UUID would take longer than all the rest of a row."""
-    digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+def _run_id(at: datetime, random: Random) -> str:
+    """As workflows/run_ids.py makes them, as text; uuid.UUID would take longer than all the rest of a row."""
+    begin, rest = f"{(at - EPOCH) // MILLISECOND:012x}", f"{random.getrandbits(72):018x}"
+    return f"{begin[:8]}-{begin[8:]}-7{rest[:3]}-a{rest[3:6]}-{rest[6:]}"

@@ -1,115 +1,118 @@
-"""Rows that go into the database many thousands at a time: by COPY into PostgreSQL, else by executemany."""
+"""Lines that go into a table many thousands at a time: by COPY into PostgreSQL, else by executemany."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable
-from datetime import UTC, datetime
-from io import StringIO
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from io import BytesIO
+from typing import Any, NamedTuple
 
-from django.core.management.color import no_style
-from django.db import connection, transaction
-from django.db.models import AutoField, Field, JSONField, Max, Model
+from django.db import connection
+from django.db.models import Field, JSONField, Model
 
-# Rows of one table that are kept before they are written.
-BATCH = 20_000
-Line: TypeAlias = tuple[Any, ...]
+Line = Any
 
 
-class Rows:
-    """``add`` rows, ``flush_where_many`` now and then, ``flush`` at the end. Keys go on from those that are there."""
+class Block(NamedTuple):
+    """``rows`` of one table as lines, as ``Table.write`` takes them; it may come from another process."""
 
-    def __init__(self, models: list[type[Model]]) -> None:
-        """``models`` in the order in which they are written: what rows point to comes first, or is not checked yet."""
-        self._makers = {model: _Maker(model) for model in models}
-        self._waiting: defaultdict[type[Model], list[Line]] = defaultdict(list)
-        self.counted: dict[type[Model], int] = dict.fromkeys(models, 0)
-
-    def next_id(self, model: type[Model]) -> int:
-        """The key that the next row of the model will have."""
-        return self._makers[model].next_id
-
-    def add(self, model: type[Model], **values: Any) -> int:
-        """A row with these values, by the names of its fields, and the fields' defaults; returns its key, 0 for text.
-
-        JSON is given as text, moments as datetimes in UTC.
-        """
-        key, line = self._makers[model].make(values)
-        self._waiting[model].append(line)
-        return key
-
-    def flush_where_many(self) -> None:
-        """To be called where all rows are added that point to each other."""
-        if any(len(lines) >= BATCH for lines in self._waiting.values()):
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits, of all tables at once."""
-        with transaction.atomic():
-            for model, maker in self._makers.items():
-                if lines := self._waiting.pop(model, None):
-                    maker.write(lines)
-                    self.counted[model] += len(lines)
-
-    def set_sequences(self) -> None:
-        """Keys that the database gives from now on follow those of the rows written."""
-        with connection.cursor() as cursor:
-            for statement in connection.ops.sequence_reset_sql(no_style(), list(self._makers)):
-                cursor.execute(statement)
+    rows: int
+    lines: Any
 
 
-class _Maker:
+class Table:
+    """A model's table. A line of values has the fields' defaults for those that are not given.
+
+    JSON is given as text, and moments in UTC without their zone: so SQLite keeps them, and PostgreSQL is told by Django
+    that such are in UTC.
+    """
+
     def __init__(self, model: type[Model]) -> None:
         fields = model._meta.concrete_fields
-        self._table = model._meta.db_table
-        self._columns = [str(field.column) for field in fields]
-        self._names = [field.name for field in fields]
-        # BigAutoField counts as one.
-        self._has_key = isinstance(model._meta.pk, AutoField)
-        self._defaults = [_default_of(field) for field in fields]
-        # SQLite keeps identifiers without their hyphens.
-        self._identifiers = {
-            at for at, field in enumerate(fields) if field.db_type(connection) == "char(32)" and field.name != "name"
-        }
-        if self._has_key:
-            newest = model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
-            self.next_id = newest + 1
-        self._key_at = self._names.index(model._meta.pk.name)
+        self._name = model._meta.db_table
+        self._columns = ", ".join(f'"{field.column}"' for field in fields)
+        self._defaults = {field.name: _default_of(field) for field in fields}
 
-    def make(self, values: dict[str, Any]) -> tuple[int, Line]:
-        line = [values.pop(name, default) for name, default in zip(self._names, self._defaults, strict=True)]
-        if values:
-            raise TypeError(f"{self._table} has no {', '.join(values)}")
-        if not self._has_key:
-            return 0, tuple(line)
-        key = self.next_id
-        self.next_id += 1
-        line[self._key_at] = key
-        return key, tuple(line)
+    def line(self, values: dict[str, Any]) -> Line:
+        """``values`` by the names of fields."""
+        raise NotImplementedError
 
-    def write(self, lines: list[Line]) -> None:
-        columns = ", ".join(f'"{column}"' for column in self._columns)
+    def block(self, lines: list[Line]) -> Block:
+        raise NotImplementedError
+
+    def write(self, block: Block) -> None:
+        raise NotImplementedError
+
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        if unknown := set(names) - self._defaults.keys():
+            raise TypeError(f"{self._name} has no {', '.join(unknown)}")
+
+
+class _Copied(Table):
+    """In COPY's text format. What is simulated has no tabs, line ends or backslashes.
+
+    Of each set of fields that are given, the line is written once with the others' defaults.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        super().__init__(model)
+        self._forms: dict[tuple[str, ...], str] = {}
+
+    def line(self, values: dict[str, Any]) -> Line:
+        names = tuple(values)
+        form = self._forms.get(names)
+        if form is None:
+            form = self._forms[names] = self._form_of(names)
+        return form % values
+
+    def block(self, lines: list[Line]) -> Block:
+        return Block(len(lines), "".join(lines).encode())
+
+    def write(self, block: Block) -> None:
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                text = StringIO("".join(map(_text, lines)))
-                cursor.copy_expert(f"COPY {self._table} ({columns}) FROM STDIN", text)
-            else:
-                places = ", ".join(["%s"] * len(self._columns))
-                statement = f"INSERT INTO {self._table} ({columns}) VALUES ({places})"  # noqa: S608  names
-                cursor.executemany(statement, [self._adapted(line) for line in lines])
+            cursor.copy_expert(f"COPY {self._name} ({self._columns}) FROM STDIN", BytesIO(block.lines), 1 << 20)
 
-    def _adapted(self, line: Line) -> Line:
-        """As Django has SQLite keep it: moments as text without their zone."""
+    def _form_of(self, names: tuple[str, ...]) -> str:
+        self._refuse_unknown(names)
+        defaults = {
+            name: r"\N" if value is None else str(value).replace("%", "%%") for name, value in self._defaults.items()
+        }
+        return "\t".join((defaults | {name: f"%({name})s" for name in names}).values()) + "\n"
+
+
+class _Inserted(Table):
+    """As Django has SQLite keep it: moments as text, identifiers without their hyphens."""
+
+    def __init__(self, model: type[Model]) -> None:
+        super().__init__(model)
+        fields = model._meta.concrete_fields
+        self._identifiers = {at for at, field in enumerate(fields) if field.db_type(connection) == "char(32)"}
+
+    def line(self, values: dict[str, Any]) -> Line:
+        self._refuse_unknown(values)
         return tuple(
             value.replace("-", "")
             if at in self._identifiers and value
-            else str(value.astimezone(UTC).replace(tzinfo=None))
+            else str(value)
             if isinstance(value, datetime)
             else value
-            for at, value in enumerate(line)
+            for at, value in enumerate((self._defaults | values).values())
         )
+
+    def block(self, lines: list[Line]) -> Block:
+        return Block(len(lines), lines)
+
+    def write(self, block: Block) -> None:
+        places = ", ".join(["%s"] * len(self._defaults))
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {self._name} ({self._columns}) VALUES ({places})", block.lines)  # noqa: S608
+
+
+@cache
+def table_of(model: type[Model]) -> Table:
+    return _Copied(model) if connection.vendor == "postgresql" else _Inserted(model)
 
 
 def _default_of(field: Field[Any, Any]) -> Any:
@@ -117,20 +120,3 @@ def _default_of(field: Field[Any, Any]) -> Any:
         return None
     default = field.get_default()
     return json.dumps(default) if isinstance(field, JSONField) and default is not None else default
-
-
-def _text(line: Line) -> str:
-    """A line of COPY's text format. What is simulated has no tabs, line ends or backslashes but those of JSON."""
-    return "\t".join([_FORMS.get(type(value), str)(value) for value in line]) + "\n"
-
-
-def _plain(text: str) -> str:
-    return text.replace("\\", "\\\\") if "\\" in text else text
-
-
-_FORMS: dict[type, Callable[[Any], str]] = {
-    type(None): lambda _: r"\N",
-    bool: lambda value: "t" if value else "f",
-    str: _plain,
-    datetime: datetime.isoformat,
-}

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import random as chance
-from collections import Counter
+from collections import Counter, deque
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Count
+from django.db import connection, transaction
+from django.db.models import Count, Max, Min, Model
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import devices
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from loginwatch.simulation.cast import Cast
 from loginwatch.simulation.happening import visits_on
-from workflows import runs
-from workflows.models import Run, Step
+from loginwatch.simulation.history import NUMBERED, PEOPLE, WORKFLOWS, simulate
+from workflows import figures, runs
+from workflows.models import Period, Run, Step
+
+WRITTEN = [*PEOPLE, *WORKFLOWS]
+MODELS: list[type[Model]] = [*WRITTEN, Period]
 
 
 @pytest.fixture
@@ -72,6 +79,65 @@ def test_the_same_seed_tells_the_same_story() -> None:
 
     assert told(1) == told(1)
     assert told(1) != told(2)
+
+
+def test_the_rows_are_the_same_however_many_processes_make_them(db: None) -> None:
+    now = timezone.now()
+
+    assert written(now, processes=1) == written(now, processes=2)
+
+
+def written(now: datetime, *, processes: int) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of each table; they are taken back."""
+    with transaction.atomic():
+        deque(simulate(users=30, days=6, seed=1, now=now, processes=processes), maxlen=0)
+        # Passwords that nobody has are another each time.
+        User.objects.update(password="")
+        rows = {model.__name__: list(model._default_manager.order_by("pk").values_list()) for model in WRITTEN}
+        transaction.set_rollback(True)
+    assert len(rows["SignIn"]) > 50
+    return rows
+
+
+def test_keys_are_without_a_gap(site: None) -> None:
+    for model in NUMBERED:
+        found = model._default_manager.aggregate(least=Min("pk"), most=Max("pk"), count=Count("pk"))
+        assert found["most"] - found["least"] + 1 == found["count"], model
+
+
+def test_what_does_not_come_to_its_end_leaves_nothing(db: None) -> None:
+    before = structure()
+    story = simulate(users=30, days=6, seed=1, now=timezone.now())
+    next(story)
+
+    assert SignIn.objects.exists()
+    story.close()
+
+    assert not any(model._default_manager.exists() for model in MODELS)
+    assert structure() == before
+
+
+def test_indexes_and_constraints_are_as_they_were(db: None) -> None:
+    before = structure()
+
+    call_command("simulate", users=20, days=3, verbosity=0)
+
+    assert structure() == before
+
+
+def structure() -> list[object]:
+    """Of each table its indexes and constraints, as the database tells them."""
+    with connection.cursor() as cursor:
+        return [connection.introspection.get_constraints(cursor, model._meta.db_table) for model in MODELS]
+
+
+def test_the_dashboard_has_its_figures(site: None) -> None:
+    begin, end = timezone.now() - timedelta(days=13), timezone.now()
+
+    rolled_up = figures.read(Period.Span.HOUR, begin, end)
+
+    assert rolled_up == figures.count(Period.Span.HOUR, begin, end)
+    assert figures.total(rolled_up.values()).counts["sign_ins"] == SignIn.objects.count()
 
 
 def test_nothing_is_left_for_recovery(site: None) -> None:

@@ -20,7 +20,9 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def site(db: None) -> None:
+    """With nothing counted yet."""
     call_command("simulate", users=40, days=4, seed=3, verbosity=0)
+    Period.objects.all().delete()
 
 
 def sign_in(user: User, at: datetime, *, took: float | None = 0.1, **fields: object) -> SignIn:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model
+from django.utils import timezone
 
 from accounts.models import SignIn
 from loginwatch.simulation.history import simulate
@@ -17,7 +20,8 @@ MOST_USERS = 2_000_000
 class Command(BaseCommand):
     help = (
         "Fills the site with people and what they did: regular devices, journeys, new versions, shared networks, and "
-        "attackers of three kinds. Where somebody has signed in, only a demonstration or debugging site takes it."
+        "attackers of three kinds. All of it is there in the end, or nothing; until then nobody can sign in. Where "
+        "somebody has signed in, only a demonstration or debugging site takes it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,13 +35,13 @@ class Command(BaseCommand):
         if SignIn.objects.exists() and not (settings.DEBUG or settings.LOGINWATCH_DEMO):
             raise CommandError("People have signed in to this site: its history is not to be mixed with a made-up one.")
         began = time.monotonic()
-        counted: dict[Any, int] = {}
-        for day, rows in enumerate(simulate(users=users, days=days, seed=seed), start=1):
-            counted = rows.counted
+        rows = Counter[type[Model]]()
+        for progress in simulate(users=users, days=days, seed=seed, now=timezone.now()):
+            rows = progress.rows
             if verbosity:
-                self.stderr.write(f"day {day} of {days}: {counted[SignIn]:,} sign-ins\r", ending="")
+                self.stderr.write(f"day {progress.days} of {days}: {rows[SignIn]:,} sign-ins\r", ending="")
         if verbosity:
             self.stderr.write("")
-            for model, number in counted.items():
+            for model, number in rows.items():
                 self.stdout.write(f"{number:>12,} {model._meta.verbose_name_plural}")
             self.stdout.write(f"in {time.monotonic() - began:.0f} s")
