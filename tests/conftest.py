@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from pytest_django import Settings
 
 from accounts.models import User
 from tests.environment import SCRATCH
@@ -77,3 +78,14 @@ def bob(make_user: Callable[..., User]) -> User:
 @pytest.fixture
 def admin(make_user: Callable[..., User]) -> User:
     return make_user("admin", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def smtp_at(settings: Settings) -> Callable[[int], None]:
+    """Has the site send its mail to a port of this machine, and wait a moment only for an answer."""
+
+    def use(port: int) -> None:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 0.3
+
+    return use

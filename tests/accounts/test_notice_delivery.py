@@ -33,17 +33,6 @@ def notice(alice: User) -> Notice:
 
 
 @pytest.fixture
-def smtp_at(settings: Settings) -> Callable[[int], None]:
-    """Has the site send its mail to a port of this machine, and wait a moment only for an answer."""
-
-    def use(port: int) -> None:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 0.3
-
-    return use
-
-
-@pytest.fixture
 def nobody_listens(smtp_at: Callable[[int], None]) -> Iterator[None]:
     with socket.socket() as bound:  # and never listens: it refuses
         bound.bind(("127.0.0.1", 0))

@@ -40,17 +40,6 @@ def _operators(settings: Settings) -> None:
 
 
 @pytest.fixture
-def smtp_at(settings: Settings) -> Callable[[int], None]:
-    """Has the site send its mail to a port of this machine, and wait a moment only for an answer."""
-
-    def use(port: int) -> None:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 0.3
-
-    return use
-
-
-@pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(datetime(2026, 3, 1, 22, 5, tzinfo=UTC), tick=False) as traveller:
         yield traveller
