@@ -6,11 +6,18 @@ import select
 from typing import Any
 
 from celery import Task
-from celery.signals import task_prerun, worker_ready
+from celery.signals import task_prerun, worker_init, worker_ready
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from accounts.clients import families_of
 from workflows import periodic
+
+
+@worker_init.connect
+def read_before_forking(**kwargs: Any) -> None:
+    """The rules by which user agents are read take 0.2 s to load: else each process has its first sign-in wait."""
+    families_of("")
 
 
 @worker_ready.connect
