@@ -49,14 +49,17 @@ def main() -> int:
             Leg("once", ("-m", "once", "--ignore=tests/browser")),
             Leg("browser", ("tests/browser",), missing=no_chromium()),
         ]
-        alone = Leg("throughput", ("tests/benchmarks", "-m", "alone"), url, no_postgresql)
+        alone = [
+            Leg("SQLite, alone", ("-m", "alone")),
+            Leg("PostgreSQL, alone", ("-m", "alone"), url, no_postgresql),
+        ]
         with TemporaryDirectory(prefix="loginwatch-legs-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
             print(f"{AT_ONCE} legs at once; what each says is in {folder} until it ends, and then here.", flush=True)
             run_in = partial(run, Path(folder))
-            outcomes = [*pool.map(run_in, at_once), run_in(alone)]
+            outcomes = [*pool.map(run_in, at_once), *map(run_in, alone)]
     print("\nLegs:")
     for outcome in outcomes:
-        print(f"  {outcome.leg:<12}{outcome.text}")
+        print(f"  {outcome.leg:<19}{outcome.text}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 

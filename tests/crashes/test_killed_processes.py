@@ -18,10 +18,10 @@ from tests.waiting import wait_for
 from workflows.models import Run
 
 # Their work is done before the first of them, by the fixture; they only read.
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.alone]
 
 # Seconds for all runs together, on a machine that has other things to do.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")

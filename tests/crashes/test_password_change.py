@@ -23,7 +23,7 @@ from workflows.runs import create_run_of
 # Their work is done before the first of them, by the fixture; they only read.
 pytestmark = pytest.mark.django_db
 
-SECONDS = 120.0
+SECONDS = 300.0
 WINDOWS = [
     Window(Name.RECORD, "before commit"),
     Window(Name.NOTIFY_USER, "mail: before sending"),

@@ -16,7 +16,7 @@ from workflows.steps import Name
 # The work is done before the test, by the fixture; it only reads.
 pytestmark = pytest.mark.django_db
 
-SECONDS = 120.0
+SECONDS = 300.0
 # Why the run has failed, and where its process dies.
 DEADLY = {
     f"its process was killed {MOST_CUT_OFF} times": Window(Name.POST_TO_RISK_API, "claimed"),

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 PAGE = CHECKOUT / "docs" / "errors.md"
 QUEUES = ("sign_in", "mail", "risk", "system")
 # Seconds for all together, on a machine that has other things to do.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
