@@ -1,7 +1,8 @@
 """All tests, leg by leg: `python -m tests.legs`. It ends by saying which legs ran.
 
-Two legs run at once, as each waits for its processes much of the time; what is marked `alone` runs after them. A leg
-that this machine has no server or browser for is left out, unless REQUIRE_LEGS=all says that each must run.
+LEGS_AT_ONCE=2 has two of them run at a time, as each waits for its processes much of the time; what is marked `alone`
+runs after them. A leg that this machine has no server or browser for is left out, unless REQUIRE_LEGS=all says that
+each must run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from loginwatch.chaos.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.browser.chromium import NoChromium, find_chromium
 from tests.servers import CHECKOUT
 
-AT_ONCE = 2
+AT_ONCE = int(os.environ.get("LEGS_AT_ONCE", "1"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def main() -> int:
             Leg("PostgreSQL, alone", ("-m", "alone"), url, no_postgresql),
         ]
         with TemporaryDirectory(prefix="loginwatch-legs-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-            print(f"{AT_ONCE} legs at once; what each says is in {folder} until it ends, and then here.", flush=True)
+            print(f"{AT_ONCE} at a time; what each leg says is in {folder} until it ends, and then here.", flush=True)
             run_in = partial(run, Path(folder))
             outcomes = [*pool.map(run_in, at_once), *map(run_in, alone)]
     print("\nLegs:")
