@@ -49,6 +49,11 @@ class SinceFilter(admin.SimpleListFilter):
         return queryset if value is None else self._list.since(request, queryset, _moment(value))
 
 
+def is_by_time(request: HttpRequest) -> bool:
+    """What is asked for is at one end of a list, where PostgreSQL expects it anywhere in the table."""
+    return SINCE in request.GET
+
+
 def pinned(name: str, value: str) -> tuple[str, str]:
     """A parameter of a list's address; where it says how long ago, it says since when."""
     if name == SINCE and value in BEGINNINGS:

@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
+from accounts.filters import is_by_time
+
 # As far as anybody pages. A search, or a filter, leads to what is older.
 MOST = 1_000
 # Seconds that a statement of a list may take; and where somebody asks to wait.
@@ -30,6 +32,8 @@ class TookTooLong(Exception):
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it is not generic
     """Counts no more than MOST rows: to count all of a table the database reads all of it."""
 
+    in_order = False
+
     @cached_property
     def count(self) -> int:
         return min(self._counted, MOST)
@@ -41,11 +45,12 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it i
 
     @cached_property
     def _counted(self) -> int:
-        return count_up_to(MOST + 1, self.object_list)  # type: ignore[arg-type]  # a query set
+        return count_up_to(MOST + 1, self.object_list, in_order=self.in_order)  # type: ignore[arg-type]  # a query set
 
 
-def count_up_to(most: int, rows: QuerySet) -> int:  # type: ignore[type-arg]  # of any model
-    return rows.order_by()[:most].count()
+def count_up_to(most: int, rows: QuerySet, *, in_order: bool) -> int:  # type: ignore[type-arg]  # of any model
+    """How many there are. Whether to look for them in their order is for who knows where they are."""
+    return (rows if in_order else rows.order_by())[:most].count()
 
 
 class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it is not generic
@@ -57,6 +62,11 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
     show_facets = admin.ShowFacets.NEVER
     # By any other column than that of its index, all rows would be sorted.
     sortable_by = ()
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        paginator: Any = super().get_paginator(request, *args, **options)
+        paginator.in_order = is_by_time(request)
+        return paginator
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         asked = request.GET.copy()

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts.filters import is_by_time
 from accounts.models import User
 from accounts.paging import count_up_to
 from workflows import confirming
@@ -60,7 +61,7 @@ def add_to_admin(model: type[Model]) -> None:
 def _ask_or_queue(
     action: Action, model_admin: BulkAdmin, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse | None:
-    number = count_up_to(MOST_COUNTED + 1, queryset)
+    number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request))
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
