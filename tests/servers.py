@@ -82,8 +82,10 @@ def broker(*, port: int, folder: Path) -> Server:
     return Server(binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", log=folder / "broker.log")
 
 
-def worker(*, folder: Path, env: Mapping[str, str], name: str = "worker", app: str = "loginwatch") -> Server:
-    command = (str(BIN / "celery"), "-A", app, "worker", "-l", "INFO", "-c", "2", "-n", f"{name}@%h")
+def worker(
+    *, folder: Path, env: Mapping[str, str], name: str = "worker", app: str = "loginwatch", level: str = "INFO"
+) -> Server:
+    command = (str(BIN / "celery"), "-A", app, "worker", "-l", level, "-c", "2", "-n", f"{name}@%h")
     # Alone at its broker, it need not look for others for a second.
     return Server(*command, "--without-mingle", log=folder / f"{name}.log", env=env)
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from loginwatch.demo.cast import PASSWORD
 from tests.browser.chromium import NoChromium, find_chromium
 from tests.demo.running_demo import Demo
+from tests.waiting import wait_for
 
 # Without these Chromium looks up its maker's hosts at every start, and does not start as root.
 ARGUMENTS = [
@@ -76,3 +77,16 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_label("E-mail or user name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def refresh_until_it_is_over(page: Page) -> None:
+    """As people do without JavaScript: the link is there as long as there is more to come."""
+    refresh = page.get_by_role("link", name="Refresh")
+
+    def is_over() -> bool:
+        if refresh.count() == 0:
+            return True
+        refresh.click()
+        return False
+
+    wait_for(is_over, "there is nothing to refresh any longer")

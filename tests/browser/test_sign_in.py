@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import refresh_until_it_is_over, sign_in
 
 NewPage = Callable[..., Page]
 STEPS = 5
@@ -73,11 +73,7 @@ def test_everything_is_there_without_javascript(new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     sign_in(page, "alice")
 
-    for _ in range(100):
-        refresh = page.get_by_role("link", name="Refresh")
-        if refresh.count() == 0:
-            break
-        refresh.click()
+    refresh_until_it_is_over(page)
     expect(page.locator(".step.is-succeeded")).to_have_count(STEPS)
 
     page.locator("a[href^='/runs/']").first.click()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import refresh_until_it_is_over, sign_in
 from tests.browser.test_pages import faults
 from tests.browser.test_sign_in import ANOTHER_BROWSER, STEPS
 from tests.demo.running_demo import Demo
@@ -110,11 +110,7 @@ def test_a_step_is_skipped_without_javascript(new_page: NewPage, operator: Page,
     page.get_by_role("button", name="Skip: ask the risk service").click()
     expect(page.locator(".messages")).to_contain_text("The step was skipped: ask the risk service.")
 
-    for _ in range(100):
-        refresh = page.get_by_role("link", name="Refresh")
-        if refresh.count() == 0:
-            break
-        refresh.click()
+    refresh_until_it_is_over(page)
     expect(page.locator("#run-panel")).to_contain_text(f"{STEPS} of {STEPS} steps done")
     expect(page.locator("#run-panel")).to_contain_text("An operator had the run go on without it")
     expect(page.locator("#run-panel")).to_contain_text("Every step is done, except what an operator skipped.")
