@@ -21,8 +21,9 @@ from benchmarks.bulk.coming import Coming
 from benchmarks.bulk.people import People
 from benchmarks.bulk.watch import say
 from benchmarks.sign_ins.visitors import Visitors
+from loginwatch.chaos.listening import spare_port
 from tests import servers
-from tests.environment import SCRATCH, free_port
+from tests.environment import SCRATCH
 from workflows.bulk import jobs, registry, selection
 from workflows.bulk.models import BulkJob
 
@@ -58,7 +59,7 @@ class Site:
 
 @contextmanager
 def running_site() -> Iterator[Site]:
-    mail = free_port()
+    mail = spare_port()
     server = servers.Server(sys.executable, "-m", "benchmarks.bulk.mails", str(mail), log=SCRATCH / "mails.log")
     with (
         servers.running(server, says=mails.READY),

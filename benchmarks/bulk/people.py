@@ -15,10 +15,10 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import Device, SignIn, User
-from benchmarks.growth.schema import Schema
 from benchmarks.growth.server import AT_WORK, set_up
 from benchmarks.growth.sql import Database
 from benchmarks.people import FIREFOX
+from loginwatch.simulation.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ def make(count: int) -> People:
     user, device, sign_in, session = _make_one()
     models = (User, Device, SignIn, Session)
     tables = [model._meta.db_table for model in models]
-    with Database(url) as database:
-        schema = Schema.of(database, tables)
-        schema.take_off(database)
+    with Database(url) as database, database.cursor() as cursor:
+        schema = Schema.of(cursor, tables)
+        schema.take_off(cursor)
         _copy_all(database, user, device, sign_in, session, count)
         for table in tables:
-            schema.put_back_indexes(database, table)
-        schema.put_back_foreign_keys(database)
+            schema.put_back_indexes(cursor, table)
+        schema.put_back_foreign_keys(cursor)
         Session.objects.filter(pk=session.pk).delete()
         User.objects.filter(pk=user.pk).delete()
         for model in models:
@@ -110,7 +110,7 @@ def _copy_all(database: Database, user: User, device: Device, sign_in: SignIn, s
 def _copy(database: Database, row: Model, count: int, **values: str) -> None:
     """``count`` copies of the row, numbered n; ``values`` are expressions for columns that differ."""
     meta = row._meta
-    columns = [field.column for field in meta.concrete_fields]
+    columns = [str(field.column) for field in meta.concrete_fields]
     copied = ", ".join(values.get(column, f"t.{column}") for column in columns)
     database.execute(
         f"INSERT INTO {meta.db_table} ({', '.join(columns)}) "  # noqa: S608  our own names

@@ -35,7 +35,8 @@ def watched(job: BulkJob, worker: int) -> Figures:
     ``waiting``: messages in the queue of bulk jobs at most, and in all others.
     """
     began = told = got_on = time.monotonic()
-    looks, waiting, before = [], {"bulk": 0, "others": 0}, -1
+    looks: list[list[float]] = []
+    waiting, before = {"bulk": 0, "others": 0}, (-1, -1)
     while True:
         job.refresh_from_db()
         now = time.monotonic()
