@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
 
 from celery import current_app, shared_task
 from celery.signals import beat_init
 from django.core.cache import cache, caches
+from django.db import connections
 from django.utils import timezone
 
 from loginwatch import health
@@ -27,12 +29,18 @@ def clear_cache() -> int:
 
 
 @shared_task(ignore_result=True)
-def note_workers() -> int:
-    """For the dashboard, which shall not wait a second for whoever answers."""
-    answers = current_app.control.ping(timeout=1.0) or []
-    names = sorted(name for answer in answers for name in answer)
-    cache.set(site.WORKERS_KEY, (timezone.now(), names), timeout=None)
-    return len(names)
+def note_workers() -> None:
+    """For the dashboard, which shall not wait for who answers; nor shall who signs in, for this process."""
+    threading.Thread(target=_note_workers, name="note workers", daemon=True).start()
+
+
+def _note_workers() -> None:
+    try:
+        answers = current_app.control.ping(timeout=1.0) or []
+        names = sorted(name for answer in answers for name in answer)
+        cache.set(site.WORKERS_KEY, (timezone.now(), names), timeout=None)
+    finally:
+        connections.close_all()
 
 
 @beat_init.connect

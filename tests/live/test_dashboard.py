@@ -1,0 +1,19 @@
+"""What the dashboard shows of the workers that run."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+
+from loginwatch.dashboard import site
+from loginwatch.tasks import note_workers
+from tests.waiting import wait_for
+
+
+@pytest.mark.usefixtures("empty_broker", "worker")
+def test_who_answers_is_noted() -> None:
+    cache.delete(site.WORKERS_KEY)
+    note_workers.delay()
+
+    _, names = wait_for(lambda: cache.get(site.WORKERS_KEY), "the workers are noted")
+    assert [name.partition("@")[0] for name in names] == ["worker"]
