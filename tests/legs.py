@@ -1,8 +1,8 @@
 """All tests, leg by leg: `python -m tests.legs`. It ends by saying which legs ran.
 
-LEGS_AT_ONCE=2 has two of them run at a time, as each waits for its processes much of the time; what is marked `alone`
-runs after them. A leg that this machine has no server or browser for is left out, unless REQUIRE_LEGS=all says that
-each must run.
+Two of them run at a time, as each waits for its processes much of the time, or one (LEGS_AT_ONCE=1) where nobody waits
+for the tests; what is marked `alone` runs after them. A leg that this machine has no server or browser for is left out,
+unless REQUIRE_LEGS=all says that each must run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from loginwatch.chaos.postgresql import NoPostgreSQL, find_binaries, postgresql
 from tests.browser.chromium import NoChromium, find_chromium
 from tests.servers import CHECKOUT
 
-AT_ONCE = int(os.environ.get("LEGS_AT_ONCE", "1"))
+AT_ONCE = int(os.environ.get("LEGS_AT_ONCE", "2"))
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def test_whatever_operators_do_at_once_the_job_ends_with_each_row_done_once(new_
     with new_worker():
         job = queue("forget_devices", admin)
         wait_for(lambda: of(job).done > 0, "some rows are done", seconds=60)
-        for _ in range(20):
+        for _ in range(8):
             with suppress(jobs.Refused):
                 jobs.stop(job, by=admin)
             with suppress(jobs.Refused):
