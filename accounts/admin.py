@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from accounts.filters import SinceFilter, first_since
+from accounts.filters import SinceFilter, first_since, titled
 from accounts.forms import AdminSignInForm
 from accounts.links import LinkedAdmin, Lists
 from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
@@ -104,7 +104,12 @@ class SignInAdmin(ReadOnlyAdmin):
         "level",
         "verdict",
     )
-    list_filter: ClassVar[tuple[Any, ...]] = (SinceFilter, "device_status", "verdict__decision", "verdict__level")
+    list_filter: ClassVar[tuple[Any, ...]] = (
+        SinceFilter,
+        "device_status",
+        ("verdict__decision", titled("verdict")),
+        ("verdict__level", titled("risk")),
+    )
     list_select_related: ClassVar[tuple[str, ...]] = ("user", "device", "verdict")
     search_person = "user"
     search_address = "ip_address"

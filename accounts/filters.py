@@ -49,6 +49,17 @@ class SinceFilter(admin.SimpleListFilter):
         return queryset if value is None else self._list.since(request, queryset, _moment(value))
 
 
+def titled(title: str) -> type[admin.FieldListFilter]:
+    """A filter by the choices of another record's field, which alone would not say of what it is."""
+
+    class Titled(admin.ChoicesFieldListFilter):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.title = title
+
+    return Titled
+
+
 def is_by_time(request: HttpRequest) -> bool:
     """What is asked for is at one end of a list, where PostgreSQL expects it anywhere in the table."""
     return SINCE in request.GET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Notice, SignIn, User
+from accounts.models import Notice, SignIn, User, Verdict
 from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.password_changes import MakeChange, change_of
@@ -72,6 +73,15 @@ def test_evidence_can_be_neither_added_nor_deleted(
     row = reverse(f"admin:accounts_{model}_delete", args=[1])
     assert operator.post(row, {"post": "yes"}).status_code in {302, 403}
     assert SignIn.objects.filter(pk=finished_run.sign_in.pk).exists()
+
+
+def test_sign_ins_are_filtered_by_what_each_filter_says(operator: Client, finished_run: Run) -> None:
+    answer = operator.get("/admin/accounts/signin/?verdict__level__exact=high")
+
+    titles = re.findall(r"<summary>\s*By (.+?)\s*</summary>", answer.content.decode())
+    assert titles == ["time", "device status", "verdict", "risk", "state of its run"]
+    verdicts = Verdict.objects.filter(sign_in__in=answer.context["cl"].queryset)
+    assert {verdict.level for verdict in verdicts} == {"high"}
 
 
 def test_a_run_is_found_by_its_id_and_shows_its_steps(operator: Client, finished_run: Run) -> None:

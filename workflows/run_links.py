@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 
 from accounts.admin import SecurityEventAdmin, SignInAdmin, UserAdmin, VerdictAdmin
+from accounts.filters import titled
 from accounts.models import SecurityEvent, SignIn, User, Verdict
 from workflows.models import Run
 
@@ -17,7 +18,7 @@ class UserWithRunsAdmin(UserAdmin):
 
 class SignInWithRunAdmin(SignInAdmin):
     list_display: tuple[str, ...] = (*SignInAdmin.list_display, "run")
-    list_filter: ClassVar[tuple[Any, ...]] = (*SignInAdmin.list_filter, "run__state")
+    list_filter: ClassVar[tuple[Any, ...]] = (*SignInAdmin.list_filter, ("run__state", titled("state of its run")))
     list_select_related: ClassVar[tuple[str, ...]] = (*SignInAdmin.list_select_related, "run")
     links = {**SignInAdmin.links, "run": "state"}
     by_sign_in = (*SignInAdmin.by_sign_in, "run")
