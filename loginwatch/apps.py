@@ -11,4 +11,4 @@ class LoginwatchConfig(AppConfig):
     name = "loginwatch"
 
     def ready(self) -> None:
-        from loginwatch import checks, startup  # noqa: F401  register the checks and who heeds them
+        from loginwatch import checks, database, startup  # noqa: F401  they register themselves
