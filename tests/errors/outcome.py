@@ -56,7 +56,12 @@ def _calls(cell: Cell, run: Run) -> str:
 
 
 def _named(cell: Cell, calls: Iterable[CallbackCall]) -> Iterable[str]:
+    """A process that another cell has killed may take with it the news that a step before this cell's was done: Celery
+    calls for that one then, which is no matter of this cell.
+    """
     for call in calls:
+        if call.reason != Reason.FAILED and call.step not in ("", cell.step):
+            continue
         times = f" ({call.calls} times)" if call.calls > 1 else ""
         another = f" for `{call.step or 'nobody knows which'}`" if call.step != cell.step else ""
         interrupted = "" if call.reason == Reason.FAILED else ", interrupted"
