@@ -29,7 +29,7 @@ from workflows.models import Run, Step
 PAUSE = 5.0
 PATIENCE = 300.0
 # Of a run's steps.
-QUEUES = ("risk", "mail", "sign_in")
+QUEUES = ("risk", "mail", "under_way", "sign_in")
 
 
 @dataclass(frozen=True)

@@ -241,11 +241,15 @@ CELERY_RESULT_SERIALIZER = "json"
 CELERY_TIMEZONE = TIME_ZONE
 # In the order in which a worker without -Q looks into them: what keeps the site going, then what people wait for, what
 # is nearly done first, and last the bulk. A worker may be given some of them (docs/scale.md).
-CELERY_TASK_QUEUES = [Queue(name) for name in ("system", "risk", "mail", "sign_in", "bulk")]
+CELERY_TASK_QUEUES = [Queue(name) for name in ("system", "risk", "mail", "under_way", "sign_in", "bulk")]
 CELERY_TASK_DEFAULT_QUEUE = "sign_in"
 CELERY_TASK_ROUTES = {
     "workflows.*.notify_user": {"queue": "mail"},
     "workflows.tasks.post_to_risk_api": {"queue": "risk"},
+    # What follows a first step, so that in a backlog those who came first have their verdicts first.
+    "workflows.*.save_event": {"queue": "under_way"},
+    "workflows.*.end_other_sessions": {"queue": "under_way"},
+    "workflows.*.post_process": {"queue": "under_way"},
     "workflows.*.on_*_error": {"queue": "system"},
     "workflows.periodic.*": {"queue": "system"},
     "workflows.periodic.deliver_notices": {"queue": "mail"},

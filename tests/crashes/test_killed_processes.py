@@ -72,7 +72,7 @@ def wait_for_end(trial: Trial, run: Run, limit: float) -> None:
 def is_idle(broker_url: str) -> bool:
     """Whether nothing waits in the queues of the runs, and workers hold nothing that they have not begun."""
     with redis.Redis.from_url(broker_url) as client:
-        return not any(map(client.llen, ("sign_in", "mail", "risk"))) and not client.hlen("unacked")
+        return not any(map(client.llen, ("sign_in", "under_way", "mail", "risk"))) and not client.hlen("unacked")
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)

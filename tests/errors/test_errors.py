@@ -29,7 +29,7 @@ from workflows.steps import Name
 pytestmark = pytest.mark.django_db
 
 PAGE = CHECKOUT / "docs" / "errors.md"
-QUEUES = ("sign_in", "mail", "risk", "system")
+QUEUES = ("sign_in", "under_way", "mail", "risk", "system")
 # Seconds for all together, on a machine that has other things to do.
 PATIENCE = 300.0
 

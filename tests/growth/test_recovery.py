@@ -22,7 +22,7 @@ from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
 from workflows.risk import breakers, draining, risk_api
 
-QUEUES = ("sign_in", "mail", "risk")
+QUEUES = ("sign_in", "under_way", "mail", "risk")
 LONG_AGO = timedelta(minutes=5)
 # Of these half stand still, and one each is held by a worker, waits to be tried again, and has failed.
 UNFINISHED = 30

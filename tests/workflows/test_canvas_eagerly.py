@@ -59,9 +59,9 @@ def test_the_steps_are_read_from_the_canvas() -> None:
     assert planned == [
         (Name.CHECK_DEVICE, 0, "sign_in"),
         (Name.NOTIFY_USER, 1, "mail"),
-        (Name.SAVE_EVENT, 1, "sign_in"),
+        (Name.SAVE_EVENT, 1, "under_way"),
         (Name.POST_TO_RISK_API, 2, "risk"),
-        (Name.POST_PROCESS, 3, "sign_in"),
+        (Name.POST_PROCESS, 3, "under_way"),
     ]
     assert SIGN_IN.step("save_event").title == "save the event"
     assert [step.name for step in SIGN_IN.steps if step.skippable] == [Name.NOTIFY_USER, Name.POST_TO_RISK_API]

@@ -46,8 +46,8 @@ def test_the_steps_are_read_from_the_canvas() -> None:
     assert planned == [
         (Name.RECORD, 0, "sign_in", False),
         (Name.NOTIFY_USER, 1, "mail", True),
-        (Name.END_OTHER_SESSIONS, 1, "sign_in", False),
-        (Name.POST_PROCESS, 2, "sign_in", False),
+        (Name.END_OTHER_SESSIONS, 1, "under_way", False),
+        (Name.POST_PROCESS, 2, "under_way", False),
     ]
 
 

@@ -20,7 +20,7 @@ from workflows.models import Run, Step
 from workflows.recovery import recover_runs
 from workflows.steps import Name
 
-QUEUES = ("sign_in", "mail", "risk")
+QUEUES = ("sign_in", "under_way", "mail", "risk")
 LONG_AGO = timedelta(minutes=5)
 
 
@@ -168,11 +168,13 @@ def test_a_run_that_got_on_by_a_step_waits_anew(run: Run, broker: Broker) -> Non
         ([], "sign_in", 0),
         ([], "mail", 1),
         ([], "risk", 1),
+        ([], "under_way", 1),
         ([Name.CHECK_DEVICE], "mail", 0),
-        ([Name.CHECK_DEVICE], "sign_in", 0),
+        ([Name.CHECK_DEVICE], "under_way", 0),
+        ([Name.CHECK_DEVICE], "sign_in", 1),
         ([Name.CHECK_DEVICE], "risk", 1),
         ([Name.CHECK_DEVICE, Name.SAVE_EVENT], "mail", 0),
-        ([Name.CHECK_DEVICE, Name.SAVE_EVENT], "sign_in", 1),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT], "under_way", 1),
         ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "risk", 0),
         ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "mail", 1),
     ],
