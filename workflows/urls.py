@@ -7,6 +7,7 @@ from workflows.steering.actions import Action
 app_name = "workflows"
 urlpatterns = [
     path("security/", views.security, name="security"),
+    path("security/before/<int:sign_in_id>/", views.earlier_sign_ins, name="earlier-sign-ins"),
     path("runs/<uuid:run_id>/", views.run_page, name="run"),
     path("runs/<uuid:run_id>/panel/", views.run_panel, name="run-panel"),
     path("runs/<uuid:run_id>.json", views.run_json, name="run-json"),

@@ -23,7 +23,7 @@ from workflows.presentation.run_page import NoSuchStep, attempts_at, show_page, 
 from workflows.presentation.watching import Glance, glance
 from workflows.results.walk import walk
 
-RECENT_SIGN_INS = 20
+SIGN_INS_A_PAGE = 10
 
 
 @require_safe
@@ -31,17 +31,31 @@ RECENT_SIGN_INS = 20
 @login_required
 def security(request: HttpRequest) -> HttpResponse:
     """Where a sign-in lands: this sign-in with its run, and the recent ones below."""
-    # Of one that was emptied (accounts/retention.py) nothing is left to show. Only the oldest are: to ask the database
-    # for others would lead it to another index.
-    sign_ins = [sign_in for sign_in in _sign_ins_of(request)[:RECENT_SIGN_INS] if not sign_in.emptied_at]
+    context = _page_of_sign_ins(_sign_ins_of(request))
+    sign_ins = context["sign_ins"]
     current = _current_sign_in(request, sign_ins)
-    context: dict[str, Any] = {"current": current, "run": None, "sign_ins": sign_ins}
+    context |= {"current": current, "run": None}
     # Before the run is read: what changes in between is asked for again.
     seen = glance(current.run.pk) if current and hasattr(current, "run") else None
     if current and seen:
         context["poll"] = _poll(request, seen, current.run.pk, beside="row" if current in sign_ins else "")
         context["run"] = _readable_runs(request).filter(sign_in=current).first()
     return render(request, "workflows/security.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def earlier_sign_ins(request: HttpRequest, sign_in_id: int) -> HttpResponse:
+    """A page of this person's sign-ins before that one."""
+    own = _sign_ins_of(request)
+    last = get_object_or_404(own, pk=sign_in_id)
+    # The time alone is a range of an index.
+    before = own.filter(created_at__lte=last.created_at).exclude(created_at=last.created_at, pk__gte=last.pk)
+    context = _page_of_sign_ins(before)
+    current = request.session.get(SESSION_KEY)
+    context["current"] = next((sign_in for sign_in in context["sign_ins"] if sign_in.pk == current), None)
+    return render(request, "workflows/earlier_sign_ins.html", context)
 
 
 @require_safe
@@ -124,7 +138,17 @@ def _readable_run(request: HttpRequest, run_id: UUID) -> Run:
 
 def _sign_ins_of(request: HttpRequest) -> QuerySet[SignIn]:
     sign_ins = SignIn.objects.filter(user=request.user.pk).select_related("verdict", "run")
-    return sign_ins.order_by("-created_at")
+    return sign_ins.order_by("-created_at", "-pk")
+
+
+def _page_of_sign_ins(sign_ins: QuerySet[SignIn]) -> dict[str, Any]:
+    """The first of them, and whether there are more.
+
+    Of one that was emptied (accounts/retention.py) nothing is left to show. Only the oldest are: to ask the database
+    for others would lead it to another index.
+    """
+    found = [sign_in for sign_in in sign_ins[: SIGN_INS_A_PAGE + 1] if not sign_in.emptied_at]
+    return {"sign_ins": found[:SIGN_INS_A_PAGE], "has_earlier": len(found) > SIGN_INS_A_PAGE}
 
 
 def _current_sign_in(request: HttpRequest, recent: list[SignIn]) -> SignIn | None:

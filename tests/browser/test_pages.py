@@ -68,7 +68,7 @@ def test_a_page_that_cannot_ask_says_so_until_it_can(demo: Demo, chromium: Brows
         page.unroute("**/panel/**")
         expect(page.locator(".step.is-succeeded")).to_have_count(5)
         expect(connection).to_be_empty()
-        row = page.locator("#recent-sign-ins .is-current")
+        row = page.locator("#sign-ins .is-current")
         expect(row).to_contain_text("succeeded")
         expect(page.locator("#run-announcement")).to_contain_text("The run has ended: succeeded.")
 
@@ -78,7 +78,7 @@ def test_the_focus_stays_in_the_row_that_is_replaced(new_page: NewPage) -> None:
     held = [True]
     page.route("**/panel/**", lambda route: route.fulfill(status=204) if held[0] else route.continue_())
     sign_in(page, "alice")
-    link = page.locator("#recent-sign-ins .is-current a")
+    link = page.locator("#sign-ins .is-current a")
     link.focus()
     held[0] = False
     expect(page.locator(".step.is-succeeded")).to_have_count(5)
