@@ -15,7 +15,7 @@ from accounts import answer_links, notices
 from accounts.models import SignIn, User
 from tests.accounts.browser import ELSEWHERE, Browser, decide, later, said_of
 from tests.markup import Page
-from tests.test_pages import assert_well_made
+from tests.pages.browsing import assert_well_made
 
 RESET = "/accounts/password/reset/"
 HERE = "http://testserver"

@@ -13,7 +13,7 @@ from accounts import notices
 from accounts.models import SignIn, User, Verdict
 from tests.accounts.browser import ELSEWHERE, Browser, decide, said_of
 from tests.markup import Page
-from tests.test_pages import assert_well_made
+from tests.pages.browsing import assert_well_made
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent, User
 from tests.markup import Page
-from tests.test_pages import assert_well_made
+from tests.pages.browsing import assert_well_made
 from workflows import ledger
 from workflows.models import Run, Step
 from workflows.steering.actions import PERMISSIONS, Action

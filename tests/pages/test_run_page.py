@@ -14,7 +14,7 @@ from django_celery_results.models import TaskResult
 
 from accounts.models import SignIn, User
 from tests.markup import Page, words
-from tests.test_pages import assert_well_made, page_of, signed_in
+from tests.pages.browsing import assert_well_made, page_of, signed_in
 from tests.workflows.celery_rows import keep_results, step_of, store
 from workflows import callbacks, ledger
 from workflows.models import Attempt, CallbackCall, Run, Step
