@@ -115,7 +115,7 @@ class SignIn(models.Model):
         indexes = [
             models.Index(fields=["created_at"], condition=models.Q(emptied_at=None), name="sign_in_by_age"),
             models.Index(fields=["created_at"], condition=models.Q(emptied_at__isnull=False), name="sign_in_emptied"),
-            models.Index(fields=["user", "-created_at"], name="sign_in_by_user"),
+            models.Index(fields=["user", "-created_at", "-id"], name="sign_in_by_user"),
             models.Index(fields=["user"], condition=models.Q(device=None), name="sign_in_undecided"),
             models.Index(fields=["ip_address", "id"], name="sign_in_by_address"),
             models.Index(

@@ -40,12 +40,13 @@ def make_up_missed_calls() -> int:
 
 
 def _with_calls_missing() -> QuerySet[Step]:
-    """Failed runs are few, and have an index of their own."""
+    """Runs that failed lately are few, and have an index of their own. A step may have ended after its run failed."""
     now = timezone.now()
+    lately = now - 2 * LATELY
     noted = _calls_of(step=OuterRef("name"), run=OuterRef("run"), resumed=OuterRef("run__resumed"))
     number = noted.order_by().values("run").annotate(number=Count("pk")).values("number")
     return (
-        Step.objects.filter(run__state=Run.State.FAILED, state=Step.State.FAILED)
+        Step.objects.filter(run__state=Run.State.FAILED, run__finished_at__gte=lately, state=Step.State.FAILED)
         .filter(finished_at__range=(now - LATELY, now - PATIENCE))
         .annotate(noted=Coalesce(Subquery(number), 0), expected=_expected())
         .filter(noted__lt=F("expected"))

@@ -69,7 +69,9 @@ class Run(models.Model):
                 condition=models.Q(state__in=["queued", "running", "retrying"]),
                 name="run_unfinished_by_recover_at",
             ),
+            # One each: of one for both, PostgreSQL thinks no better than of the next, which holds all of a state.
             models.Index(fields=["finished_at"], condition=models.Q(state="degraded"), name="run_degraded_lately"),
+            models.Index(fields=["finished_at"], condition=models.Q(state="failed"), name="run_failed_lately"),
             # In the order of the admin's list.
             models.Index(
                 fields=["state", "sign_in"],

@@ -49,10 +49,7 @@ def security(request: HttpRequest) -> HttpResponse:
 def earlier_sign_ins(request: HttpRequest, sign_in_id: int) -> HttpResponse:
     """A page of this person's sign-ins before that one."""
     own = _sign_ins_of(request)
-    last = get_object_or_404(own, pk=sign_in_id)
-    # The time alone is a range of an index.
-    before = own.filter(created_at__lte=last.created_at).exclude(created_at=last.created_at, pk__gte=last.pk)
-    context = _page_of_sign_ins(before)
+    context = _page_of_sign_ins(_before(own, get_object_or_404(own, pk=sign_in_id)))
     current = request.session.get(SESSION_KEY)
     context["current"] = next((sign_in for sign_in in context["sign_ins"] if sign_in.pk == current), None)
     return render(request, "workflows/earlier_sign_ins.html", context)
@@ -147,8 +144,15 @@ def _page_of_sign_ins(sign_ins: QuerySet[SignIn]) -> dict[str, Any]:
     Of one that was emptied (accounts/retention.py) nothing is left to show. Only the oldest are: to ask the database
     for others would lead it to another index.
     """
-    found = [sign_in for sign_in in sign_ins[: SIGN_INS_A_PAGE + 1] if not sign_in.emptied_at]
-    return {"sign_ins": found[:SIGN_INS_A_PAGE], "has_earlier": len(found) > SIGN_INS_A_PAGE}
+    found = [sign_in for sign_in in sign_ins[:SIGN_INS_A_PAGE] if not sign_in.emptied_at]
+    # By itself: the verdict and the run of one that is not shown are not read.
+    earlier = _before(sign_ins, found[-1]).values_list("emptied_at", flat=True)[:1] if found else ()
+    return {"sign_ins": found, "has_earlier": None in earlier}
+
+
+def _before(sign_ins: QuerySet[SignIn], last: SignIn) -> QuerySet[SignIn]:
+    # The time alone is a range of an index.
+    return sign_ins.filter(created_at__lte=last.created_at).exclude(created_at=last.created_at, pk__gte=last.pk)
 
 
 def _current_sign_in(request: HttpRequest, recent: list[SignIn]) -> SignIn | None:

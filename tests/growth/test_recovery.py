@@ -212,6 +212,18 @@ def test_a_sign_in_that_was_not_its_persons() -> None:
     assert_little_was_touched(statements)
 
 
+def test_error_callbacks_of_runs_that_failed_long_ago() -> None:
+    last_week = timezone.now() - timedelta(days=7)
+    failed = list(Run.objects.order_by("pk").values_list("pk", flat=True)[:2000])
+    Run.objects.filter(pk__in=failed).update(state=Run.State.FAILED, finished_at=last_week)
+    Step.objects.filter(run__in=failed).update(state=Step.State.FAILED, finished_at=last_week)
+
+    with explained() as statements:
+        assert missed_calls.make_up_missed_calls() == 0
+
+    assert_little_was_touched(statements)
+
+
 def test_error_callbacks_that_nobody_called(unfinished: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "publish_error_callbacks", lambda errbacks: len(list(errbacks)))
     failed = Step.objects.filter(run=unfinished[2], name="post_to_risk_api")
