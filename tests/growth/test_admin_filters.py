@@ -146,7 +146,7 @@ def test_what_many_rows_have(operator: Client, label: str, query: str) -> None:
     with explained() as statements:
         answer = operator.get(f"{address(apps.get_model(label))}?{query}")
 
-    assert len(answer.context["cl"].result_list) == 100
+    assert len(answer.context["cl"].result_list) == paging.A_PAGE
     assert_no_more_than_a_few_pages(statements)
 
 
