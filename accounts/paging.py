@@ -18,7 +18,7 @@ from django.utils.functional import cached_property
 from accounts.filters import is_by_time
 
 # As far as anybody pages. A search, or a filter, leads to what is older. In a big site each row of a rare kind is on
-# pages of its own, which come from the disk: some 0.2 ms each.
+# pages of its own, which come from the disk.
 MOST = 500
 A_PAGE = 50
 # Seconds that a statement of a list may take; and where somebody asks to wait.

@@ -25,7 +25,7 @@ def test_the_page_of_sign_ins(person: User) -> None:
     browser = Browser()
     browser.sign_in(person)
 
-    # Ten sign-ins and one more, each with its verdict and its run.
+    # Ten sign-ins, each with its verdict and its run, and whether there is one more.
     assert_little_is_touched(browser.client, reverse("workflows:security"), rows=50)
 
 
