@@ -25,10 +25,10 @@ def test_recent_sign_ins_link_to_their_runs(alice: User, bob: User, make_run: Ca
 
 
 def test_earlier_sign_ins_are_a_page_away(alice: User, bob: User, make_run: Callable[..., Run]) -> None:
-    runs = [make_run(alice) for _ in range(25)]
+    runs = [make_run(alice) for _ in range(17)]
     others = make_run(bob)
     # Of several at the same time none is left out.
-    SignIn.objects.filter(run__in=runs[5:20]).update(created_at=runs[5].created_at)
+    SignIn.objects.filter(run__in=runs[2:15]).update(created_at=runs[2].created_at)
     newest = list(SignIn.objects.filter(user=alice).order_by("-created_at", "-pk").values_list("run", flat=True))
     client = signed_in(alice, runs[-1])
     address, seen = reverse("workflows:security"), []
@@ -39,7 +39,7 @@ def test_earlier_sign_ins_are_a_page_away(alice: User, bob: User, make_run: Call
         links = [link for link in page.values("href") if "/before/" in link]
         assert len(links) == (number < 2)
         address = links[0] if links else ""
-    assert seen == [newest[:10], newest[10:20], newest[20:]]
+    assert seen == [newest[:7], newest[7:14], newest[14:]]
 
 
 def test_earlier_sign_ins_than_the_first_are_none_and_others_are_not_shown(
