@@ -56,8 +56,8 @@ def _calls(cell: Cell, run: Run) -> str:
 
 
 def _named(cell: Cell, calls: Iterable[CallbackCall]) -> Iterable[str]:
-    """A process that another cell has killed may take with it the news that a step before this cell's was done: Celery
-    calls for that one then, which is no matter of this cell.
+    """A process that another cell has killed may take with it the news that another step of this run was done, before
+    this cell's or after it: Celery calls for that one then, which is no matter of this cell.
     """
     for call in calls:
         if call.reason != Reason.FAILED and call.step not in ("", cell.step):
