@@ -217,7 +217,7 @@ def release_steps(run_id: UUID, **which: str) -> int:
 
 
 def may_go_on(run_ids: Collection[UUID]) -> list[Run]:
-    """Of runs that stand still, those that are worth publishing again; the others are failed.
+    """Of runs that stand still, those that are worth publishing again, in their order; the others are failed.
 
     An attempt that still counts as running was killed, and is over: too many, and its step has failed. A run that was
     published again and again and got nowhere would not get anywhere the next time.
@@ -229,7 +229,8 @@ def may_go_on(run_ids: Collection[UUID]) -> list[Run]:
     stuck = open_steps.filter(run__state__in=Run.UNFINISHED, run__stalls__gt=MOST_STALLS)
     for step in {step.run_id: step for step in stuck.order_by("-pk")}.values():  # the first of each
         give_up_step(step.run_id, step.name, f"it was published {MOST_STALLS} times, and did not get on")
-    return list(Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).only("pk", "kind"))
+    unfinished = Run.objects.filter(state__in=Run.UNFINISHED).only("pk", "kind").in_bulk(run_ids)
+    return [unfinished[run_id] for run_id in run_ids if run_id in unfinished]
 
 
 def result_of(run: Run, name: str) -> Result:

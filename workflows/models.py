@@ -65,7 +65,7 @@ class Run(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["recover_at"],
+                fields=["recover_at", "id"],
                 condition=models.Q(state__in=["queued", "running", "retrying"]),
                 name="run_unfinished_by_recover_at",
             ),

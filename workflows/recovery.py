@@ -71,17 +71,23 @@ def _standing_still(left_before: Moments) -> QuerySet[Run]:
     waits = Q()
     for queue, left in left_before.items():
         # A published run is looked at STALLED after it moved.
-        waits |= Q(Exists(_next_steps().filter(queue=queue)), recover_at__gte=left + runs.STALLED)
+        reached = _reached_steps().filter(queue=queue)
+        here = Exists(reached.filter(state__in=Step.OPEN)) | Q(Exists(reached), published__gt=1)
+        waits |= Q(here, recover_at__gte=left + runs.STALLED)
     # One of a kind that only another version of this site knows is left to a process of that version.
     known = [kind.name for kind in kinds.all_kinds()]
     due = Run.objects.filter(state__in=Run.UNFINISHED, recover_at__lte=now, kind__in=known)
     return due.filter(~Exists(held), Q(published_at=None) | ~waits)
 
 
-def _next_steps() -> QuerySet[Step]:
-    """Of the run: those whose messages are on their way, in one queue or another."""
+def _reached_steps() -> QuerySet[Step]:
+    """Of the run: those in whose queues its messages may be.
+
+    The open ones of these are its next steps, where those of a run that was published once are. One that was published
+    again begins with the canvas: its messages pass the queues of what is done, where steps only say what they returned.
+    """
     before = Step.objects.filter(run=OuterRef("run"), stage__lt=OuterRef("stage"), state__in=Step.OPEN)
-    return Step.objects.filter(~Exists(before), run=OuterRef("pk"), state__in=Step.OPEN)
+    return Step.objects.filter(~Exists(before), run=OuterRef("pk"))
 
 
 def _note_moves(left_before: Moments) -> None:
@@ -100,7 +106,7 @@ def _claim(left_before: Moments) -> list[UUID]:
 
     One that dies before it has published them keeps the others off for STALLED.
     """
-    still = _standing_still(left_before).order_by("recover_at")
+    still = _standing_still(left_before).order_by("recover_at", "pk")
     with transaction.atomic():
         locked = still.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
         claimed = list(locked.values_list("pk", flat=True)[:BATCH])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -13,8 +14,9 @@ from tests import servers
 from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import RiskService
+from workflows import steps
 from workflows.models import Run, Step
-from workflows.publishing import publish
+from workflows.publishing import impatient_connection, publish
 from workflows.recovery import recover_runs
 from workflows.steps import Name
 
@@ -61,6 +63,25 @@ def test_runs_that_wait_for_a_worker_are_not_published_again(
     look_again_and_again(let_pass)
 
     assert not Run.objects.exclude(published=1).exists()
+
+
+def test_one_that_has_begun_and_was_published_again_behind_them_is_published_no_more(
+    empty_broker: None, make_run: Callable[..., Run], let_pass: Callable[[timedelta], None]
+) -> None:
+    """Its message is with those of runs that have not begun, though what it has to do next waits in another queue."""
+    recover_runs()
+    begun = make_run()
+    assert publish(begun)
+    with impatient_connection(1) as connection:
+        channel: Any = connection.channel()
+        assert channel.client.rpop("sign_in"), "a worker takes it"
+    steps.check_device(begun.pk)  # and is killed
+    for _ in range(RUNS):
+        assert publish(make_run())
+
+    look_again_and_again(let_pass)
+
+    assert list(Run.objects.exclude(published=1).values_list("pk", "published", "stalls")) == [(begun.pk, 2, 1)]
 
 
 def test_once_a_worker_is_there_they_all_finish_those_who_came_first_first(

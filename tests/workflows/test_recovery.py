@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import import_module
 from uuid import UUID
 
 import pytest
 from celery.exceptions import Ignore
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.past import let_pass
-from workflows import backlog, ledger, publishing, runs, steps, tasks
+from workflows import backlog, kinds, ledger, publishing, runs, steps, tasks
 from workflows.models import Run, Step
 from workflows.recovery import recover_runs
 from workflows.steps import Name
@@ -76,9 +78,9 @@ def due(make_run: Callable[..., Run]) -> Run:
     return run
 
 
-def publish(run: Run, ago: timedelta) -> None:
+def publish(run: Run, ago: timedelta, times: int = 1) -> None:
     moment = timezone.now() - ago
-    Run.objects.filter(pk=run.pk).update(published=1, published_at=moment, recover_at=moment + runs.STALLED)
+    Run.objects.filter(pk=run.pk).update(published=times, published_at=moment, recover_at=moment + runs.STALLED)
 
 
 def hold(run: Run, name: Name, seconds: float) -> None:
@@ -187,6 +189,50 @@ def test_a_run_waits_only_for_the_queues_of_its_next_steps(
     broker.heads = {stuck: timezone.now() - timedelta(hours=6)}
 
     assert recover_runs() == recovered
+
+
+@pytest.mark.parametrize(
+    ("done", "stuck", "recovered"),
+    [
+        ([], "sign_in", 0),
+        ([], "mail", 1),
+        ([Name.CHECK_DEVICE], "sign_in", 0),
+        ([Name.CHECK_DEVICE], "mail", 0),
+        ([Name.CHECK_DEVICE], "risk", 1),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "sign_in", 0),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "mail", 0),
+        ([Name.CHECK_DEVICE, Name.SAVE_EVENT, Name.NOTIFY_USER], "risk", 0),
+    ],
+)
+def test_one_that_was_published_again_waits_for_the_queues_of_what_it_has_done_too(
+    run: Run, broker: Broker, done: list[Name], stuck: str, recovered: int
+) -> None:
+    publish(run, timedelta(hours=5), times=2)
+    run.steps.filter(name__in=done).update(state=Step.State.SUCCEEDED)
+    broker.heads = {stuck: timezone.now() - timedelta(hours=6)}
+
+    assert recover_runs() == recovered
+
+
+def test_a_run_from_before_there_was_a_queue_for_those_that_have_begun_waits_in_it(run: Run) -> None:
+    run.steps.exclude(queue__in=["mail", "risk"]).update(queue="sign_in")
+
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("workflows.migrations.0016_queues_of_begun_runs").QUEUES)
+
+    assert {step.name: step.queue for step in run.steps.all()} == {
+        step.name: step.queue for step in kinds.get("sign_in").steps
+    }
+
+
+def test_of_what_was_lost_who_came_first_is_published_first(make_run: Callable[..., Run], broker: Broker) -> None:
+    made = sorted((make_run() for _ in range(5)), key=lambda run: run.pk)  # which begins with the time
+    for run in reversed(made):
+        publish(run, timedelta(seconds=1))
+    broker.lost = True
+
+    assert recover_runs() == 5
+    assert broker.taken == [run.pk for run in made]
 
 
 def test_a_run_with_a_step_that_somebody_holds_is_left_alone(due: Run, published: list[UUID]) -> None:
