@@ -23,8 +23,8 @@ from workflows.models import CallbackCall, Run, Step
 
 # How long Celery has for its own call, and each call that is made up for its way.
 PATIENCE = timedelta(seconds=30)
-# A callback that a day of calls did not have noted will not be by another.
-LATELY = timedelta(days=1)
+# Longer than workers are away for a weekend. A callback that days of calls did not have noted will not be by another.
+LATELY = timedelta(days=3)
 # Steps at once.
 BATCH = 500
 CLAIM = "workflows.missed_calls.claim"
@@ -40,9 +40,9 @@ def make_up_missed_calls() -> int:
 
 
 def _with_calls_missing() -> QuerySet[Step]:
-    """Runs that failed lately are few, and have an index of their own. A step may have ended after its run failed."""
+    """Runs that failed lately are few, and have an index of their own. A member of the group may fail after its run."""
     now = timezone.now()
-    lately = now - 2 * LATELY
+    lately = now - LATELY - timedelta(hours=1)
     noted = _calls_of(step=OuterRef("name"), run=OuterRef("run"), resumed=OuterRef("run__resumed"))
     number = noted.order_by().values("run").annotate(number=Count("pk")).values("number")
     return (

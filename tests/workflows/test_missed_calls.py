@@ -73,7 +73,7 @@ def test_a_step_that_recovery_gave_up_has_its_callbacks_called(run: Run, publish
 
 
 @pytest.mark.parametrize("ago", [-missed_calls.PATIENCE, missed_calls.LATELY])
-def test_celery_has_its_time_and_after_a_day_nothing_is_called(run: Run, published: Published, ago: timedelta) -> None:
+def test_celery_has_its_time_and_after_days_nothing_is_called(run: Run, published: Published, ago: timedelta) -> None:
     fail(run, Name.CHECK_DEVICE, ago)
 
     assert missed_calls.make_up_missed_calls() == 0
