@@ -19,6 +19,8 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from loginwatch import workers
+from workflows import backlog
 from workflows.risk.breakers import described, open_breakers
 
 HEARTBEAT_KEY = "loginwatch.heartbeat"
@@ -87,11 +89,26 @@ def probe_broker() -> str:
 
 def probe_workers() -> str:
     with _broker_connection("see the broker above") as broker:
-        answers = current_app.control.ping(timeout=1.0, connection=broker)
+        answers = workers.ask(broker)
     if not answers:
         raise Unhealthy("none answers", "celery -A loginwatch worker")
-    names = sorted(name for answer in answers for name in answer)
-    return f"{', '.join(names)} answer{'s' if len(names) == 1 else ''}"
+    return f"{', '.join(answers)} answer{'s' if len(answers) == 1 else ''}"
+
+
+def probe_queues() -> str:
+    """What waits in them, and whether each has a worker."""
+    with _broker_connection("see the broker above") as broker:
+        unserved = workers.unserved(workers.ask(broker))
+    try:
+        lengths = backlog.lengths()
+    except backlog.BrokerAway as error:
+        raise Unhealthy(f"no answer: {_line(error)}", "see the broker above") from error
+    waiting = ", ".join(f"{length:,} in {name}" for name, length in lengths.items() if length)
+    waits = f"there wait {waiting}" if waiting else "nothing waits"
+    if unserved:
+        names = ",".join(unserved)
+        raise Unhealthy(f"no worker serves {names}; {waits}", f"celery -A loginwatch worker --queues {names}")
+    return f"all served, {waits}"
 
 
 @contextmanager
@@ -172,6 +189,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "migrations": probe_migrations,
     "broker": probe_broker,
     "workers": probe_workers,
+    "queues": probe_queues,
     "result backend": probe_result_backend,
     "mail": probe_mail,
     "risk service": probe_risk_service,

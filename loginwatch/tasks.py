@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any, cast
 
-from celery import current_app, shared_task
+from celery import shared_task
 from celery.signals import beat_init
 from django.core.cache import cache, caches
 from django.db import connections
 from django.utils import timezone
 
-from loginwatch import health
+from loginwatch import health, workers
 from loginwatch.cache import DatabaseCache
 from loginwatch.dashboard import site
 
@@ -36,9 +36,7 @@ def note_workers() -> None:
 
 def _note_workers() -> None:
     try:
-        answers = current_app.control.ping(timeout=1.0) or []
-        names = sorted(name for answer in answers for name in answer)
-        cache.set(site.WORKERS_KEY, (timezone.now(), names), timeout=None)
+        cache.set(site.WORKERS_KEY, (timezone.now(), workers.ask()), timeout=None)
     finally:
         connections.close_all()
 

@@ -83,9 +83,17 @@ def broker(*, port: int, folder: Path) -> Server:
 
 
 def worker(
-    *, folder: Path, env: Mapping[str, str], name: str = "worker", app: str = "loginwatch", level: str = "INFO"
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    name: str = "worker",
+    app: str = "loginwatch",
+    level: str = "INFO",
+    queues: str = "",
 ) -> Server:
-    command = (str(BIN / "celery"), "-A", app, "worker", "-l", level, "-c", "2", "-n", f"{name}@%h")
+    command = [str(BIN / "celery"), "-A", app, "worker", "-l", level, "-c", "2", "-n", f"{name}@%h"]
+    if queues:
+        command += ["--queues", queues]
     # Alone at its broker, it need not look for others for a second.
     return Server(*command, "--without-mingle", log=folder / f"{name}.log", env=env)
 

@@ -126,7 +126,7 @@ def queues_of_runs() -> Iterator[Fault]:
     if unserved:
         yield (
             "E013",
-            f"No worker serves the queue {', '.join(unserved)}.",
+            f"The site has no queue {', '.join(unserved)}.",
             "Name it in CELERY_TASK_QUEUES, or lead its tasks to another by CELERY_TASK_ROUTES.",
         )
     if unreadable:

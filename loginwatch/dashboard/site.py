@@ -10,13 +10,15 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from loginwatch.dashboard.charts import Chart, Series
+from loginwatch.workers import Workers, unserved
 from workflows import backlog, figures
 from workflows.figures import HOUR, MINUTE, Figures, Span
 from workflows.models import Breaker, Run
 from workflows.presentation.words import duration_in_words
 
 PERCENTILES = {0.5: "half within", 0.95: "95 % within", 0.99: "99 % within"}
-WORKERS_KEY = "loginwatch.workers"
+# When they were asked, and who serves what.
+WORKERS_KEY = "loginwatch.workers.queues"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def charts(window: Window) -> list[Chart]:
 
 def facts() -> list[Fact]:
     """How things stand now; a broker that is away is told as such."""
-    return [*_queues(), _workers(), _oldest(), *_breakers()]
+    workers = _known_workers()
+    return [*_queues(unserved(workers) if workers else []), _workers(workers), _oldest(), *_breakers()]
 
 
 def _pieces(window: Window) -> dict[datetime, Figures]:
@@ -96,21 +99,29 @@ def _pieces(window: Window) -> dict[datetime, Figures]:
     return pieces
 
 
-def _queues() -> list[Fact]:
+def _known_workers() -> Workers:
+    """Those that answered a moment ago."""
+    known: tuple[datetime, Workers] | None = cache.get(WORKERS_KEY)
+    return known[1] if known and timezone.now() - known[0] < 3 * MINUTE else {}
+
+
+def _queues(unserved: list[str]) -> list[Fact]:
     try:
         lengths = backlog.lengths()
     except backlog.BrokerAway:
         return [Fact("Queues", "the broker does not answer", "bad")]
     return [
-        Fact(f"Queue {name}", f"{length:,} waiting", _tone(length, 100, 10_000)) for name, length in lengths.items()
+        Fact(f"Queue {name}", f"{length:,} waiting, and no worker serves it", "bad")
+        if name in unserved
+        else Fact(f"Queue {name}", f"{length:,} waiting", _tone(length, 100, 10_000))
+        for name, length in lengths.items()
     ]
 
 
-def _workers() -> Fact:
-    known: tuple[datetime, list[str]] | None = cache.get(WORKERS_KEY)
-    if known is None or timezone.now() - known[0] > 3 * MINUTE:
+def _workers(workers: Workers) -> Fact:
+    if not workers:
         return Fact("Workers", "none has been heard of lately", "bad")
-    return Fact("Workers", f"{len(known[1])}: {', '.join(known[1])}")
+    return Fact("Workers", f"{len(workers)}: {', '.join(workers)}")
 
 
 def _oldest() -> Fact:

@@ -15,5 +15,6 @@ def test_who_answers_is_noted() -> None:
     cache.delete(site.WORKERS_KEY)
     note_workers.delay()
 
-    _, names = wait_for(lambda: cache.get(site.WORKERS_KEY), "the workers are noted")
-    assert [name.partition("@")[0] for name in names] == ["worker"]
+    _, workers = wait_for(lambda: cache.get(site.WORKERS_KEY), "the workers are noted")
+    assert [name.partition("@")[0] for name in workers] == ["worker"]
+    assert not [fact for fact in site.facts() if "no worker serves it" in fact.value]

@@ -41,7 +41,7 @@ def test_each_part_that_is_not_there_is_a_line_with_its_remedy(capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(health.PROBES)
     faults = {part for part in health.PROBES for line in lines if line.startswith("FAULT") and f" {part} " in line}
-    assert faults == {"broker", "workers", "risk service", "beat"}
+    assert faults == {"broker", "workers", "queues", "risk service", "beat"}
     assert all("→" in line for line in lines if line.startswith("FAULT"))
 
 

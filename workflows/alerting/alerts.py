@@ -60,7 +60,7 @@ WORDINGS = {
     Alert.Kind.RUNS_STUCK: Wording(
         "time that runs took too long",
         "times that runs took too long",
-        "Look whether workers are up and what the queues hold: python manage.py doctor",
+        "Look whether workers are up, and whether each queue has one: python manage.py doctor",
     ),
     Alert.Kind.BREAKER_OPENED: Wording(
         "breaker opened",
