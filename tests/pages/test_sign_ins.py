@@ -38,6 +38,7 @@ def test_earlier_sign_ins_are_a_page_away(alice: User, bob: User, make_run: Call
         assert str(others.pk) not in page.html
         links = [link for link in page.values("href") if "/before/" in link]
         assert len(links) == (number < 2)
+        assert f'aria-current="{"true" if number else "page"}">Security' in page.html
         address = links[0] if links else ""
     assert seen == [newest[:7], newest[7:14], newest[14:]]
 
