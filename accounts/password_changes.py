@@ -49,8 +49,8 @@ def end_other_sessions(change: PasswordChange) -> int:
     """End the sessions that the person had begun by then, but those that stay, and log how many; returns that.
 
     Who signs in afterwards knows the new password. Another change since then has another session stay, or this one
-    under another key: its own workflow ends what it does not keep. Of sign-ins that were emptied (retention.py) no
-    session is known; Django lets nobody use one from before the change either way. Call it inside a transaction.
+    under another key: its own workflow ends what it does not keep. Those of sign-ins that were emptied (retention.py)
+    have ended with them. Call it inside a transaction.
     """
     later = PasswordChange.objects.filter(user=change.user_id, created_at__gte=change.created_at)
     begun = SignIn.objects.filter(user=change.user_id, created_at__lte=change.created_at).exclude(session_key="")

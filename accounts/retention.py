@@ -3,6 +3,9 @@
 A sign-in that is old enough is forgotten: all that hangs on it goes, and its row. But the cookie that it gave may
 still come back, and its device would then be unknown. So until that cookie has run out, or was used up by a sign-in
 that is forgotten as well, the row stays with its device and its two tokens, emptied of all else.
+
+A session that it began ends with it: which sessions a person has is known by their sign-ins alone (sessions.py), so
+nobody could end it any more.
 """
 
 from __future__ import annotations
@@ -131,8 +134,13 @@ def _cookies_end() -> datetime:
 
 
 def _evidence_of(sign_ins: Collection[int] | QuerySet[Any, Any]) -> list[QuerySet[Any]]:
+    """What goes with them. Sessions before notices: a verdict at the same moment locks them in that order."""
+    begun = SignIn.objects.filter(pk__in=sign_ins).exclude(session_key="")
+    # Those that have run out go by themselves (due_sessions).
+    open_ones = Session.objects.filter(pk__in=begun.values("session_key"), expire_date__gte=timezone.now())
     follow_ups = Notice.objects.filter(follow_up_of__sign_in__in=sign_ins)
-    return [follow_ups, *(model.objects.filter(sign_in__in=sign_ins) for model in (Notice, SecurityEvent, Verdict))]
+    of_them = (model.objects.filter(sign_in__in=sign_ins) for model in (Notice, SecurityEvent, Verdict))
+    return [open_ones, follow_ups, *of_them]
 
 
 def _used_up_by(forgotten: QuerySet[SignIn]) -> list[int]:

@@ -237,6 +237,20 @@ def test_sessions_that_have_run_out_go_and_nobody_is_signed_out(alice: User, bob
     assert young.is_signed_in()
 
 
+def test_a_session_ends_with_the_sign_in_that_began_it(alice: User, settings: Settings) -> None:
+    """Otherwise nobody could end it: which sessions a person has, their sign-ins say."""
+    settings.RETENTION_SIGN_INS_DAYS = 7
+    old, young = Browser(), Browser()
+    sign_in(old, alice)
+    with later(days=5):
+        sign_in(young, alice)
+
+    with later(days=8):
+        assert retention.count_due()["sessions.Session"] == 1
+        assert retention.delete_due(seconds=math.inf)["sessions.Session"] == 1
+        assert (old.is_signed_in(), young.is_signed_in()) == (False, True)
+
+
 @pytest.mark.parametrize("days", [1, KEPT])
 def test_nothing_of_a_sign_in_is_kept_for_the_sake_of_another_limit(alice: User, settings: Settings, days: int) -> None:
     settings.RETENTION_FAILED_SIGN_INS_DAYS = days

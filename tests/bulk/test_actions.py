@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Device, SecurityEvent, SignIn, User
+from tests.accounts.browser import Browser
 from tests.accounts.mail_server import mail_server
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from workflows import ledger, steps
@@ -252,6 +253,20 @@ def test_all_sign_ins_of_people_are_anonymised_and_nobody_elses(
         people[0].pk,
         people[1].pk,
     }
+
+
+def test_no_session_outlives_the_sign_in_that_was_anonymised(alice: User, bob: User, queue: Queue, do: Do) -> None:
+    thief, others = Browser(), Browser()
+    thief.sign_in(alice)
+    others.sign_in(bob)
+    Run.objects.update(state=Run.State.SUCCEEDED)
+
+    assert do(queue("anonymise_people", ids=[alice.pk], dry_run=True)).done == 1
+    assert thief.is_signed_in()
+    assert do(queue("anonymise_people", ids=[alice.pk])).done == 1
+
+    assert (thief.is_signed_in(), others.is_signed_in()) == (False, True)
+    assert do(queue("sign_out", ids=[alice.pk])).skipped == 1
 
 
 def test_who_may_not_see_sign_ins_cannot_anonymise_those_of_people(

@@ -11,11 +11,9 @@ from workflows.models import Run
 
 
 def anonymise(sign_in: SignIn, work: Work) -> Did:
-    """Forget it now, as retention would once it is old; its workflow has to have ended."""
-    if sign_in.emptied_at:
-        return Did.SKIPPED
+    """Forget it now, as retention would once it is old, and end its session; its workflow has to have ended."""
     # Locked in the order of retention: a run that has failed may be reopened at this very moment.
-    locked = SignIn.objects.select_for_update(of=("self",)).filter(pk=sign_in.pk)
+    locked = SignIn.objects.select_for_update(of=("self",)).filter(pk=sign_in.pk, emptied_at=None)
     if not locked.values_list("pk", flat=True):
         return Did.SKIPPED
     runs = Run.objects.select_for_update().filter(sign_in=sign_in)
@@ -28,7 +26,7 @@ def anonymise(sign_in: SignIn, work: Work) -> Did:
 
 FORGOTTEN = (
     "address, place, browser, session, notice, verdict, their lines of the security log, and their runs. Devices stay "
-    "known."
+    "known. Who is still signed in by one of them is signed out."
 )
 
 register(
