@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -15,13 +17,14 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Device, SecurityEvent, SignIn, User
-from tests.accounts.browser import Browser
+from tests.accounts.browser import CHROME_ON_LINUX, Browser
 from tests.accounts.mail_server import mail_server
+from tests.workflows.conftest import FIREFOX
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from workflows import ledger, steps
 from workflows.bulk import files, registry, turns
 from workflows.bulk.actions import texts
-from workflows.bulk.actions.exports import safe
+from workflows.bulk.actions.exports import FORMULA, line, safe
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
 from workflows.models import Run, Step
 
@@ -318,8 +321,33 @@ def test_no_cell_becomes_a_formula(cell: str) -> None:
     assert safe(cell) == f"'{cell}"
 
 
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONE], ids=["quotes", "no quotes"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_no_spreadsheet_finds_a_formula_within_a_text(delimiter: str, quoting: Literal[0, 3]) -> None:
+    for parts in itertools.product(
+        ("", "x", '"'),
+        (",", ";", "\t", "\n", "\r", "\r\n", ";,", ';"', '";', '","', ";\t"),
+        ("", " ", '"', ' "', '""', '" "'),
+        "=+-@＝＋－＠",  # noqa: RUF001  these very characters
+        ("y", '"', ";", ',"', "\n"),
+    ):
+        text = "".join(parts)
+        # In the middle, at the end and at the beginning of a line.
+        written = io.StringIO(line([1, text, "z"]) + line([2, text]) + line([text, 3]), newline="")
+        for cell in itertools.chain(*csv.reader(written, delimiter=delimiter, quoting=quoting)):
+            assert not re.match(FORMULA, cell.lstrip()), (text, cell)
+
+
+def test_what_a_browser_calls_itself_opens_no_program() -> None:
+    assert line(["x;=cmd|' /C calc'!A0;y"]) == "x;'=cmd|' /C calc'!A0;y\r\n"
+
+
 @pytest.mark.parametrize(
-    ("value", "cell"), [(-5, "-5"), (None, ""), (True, "True"), ("a=b", "a=b"), ({"a": 1}, '{"a": 1}')]
-)
+    ("value", "cell"),
+    [
+        (-5, "-5"), (None, ""), (True, "True"), ("a=b", "a=b"), ({"a": 1}, '{"a": 1}'), ("a\r\n\r\nb", "a\r\n\r\nb"),
+        (FIREFOX, FIREFOX), (CHROME_ON_LINUX, CHROME_ON_LINUX), ("a; b, c-d", "a; b, c-d"),
+    ],
+)  # fmt: skip
 def test_other_cells_are_as_they_are(value: Any, cell: str) -> None:
     assert safe(value) == cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
@@ -18,12 +19,15 @@ from workflows.models import Run
 
 # With these a spreadsheet begins a formula, which may call out or run a program (OWASP, "CSV Injection"). The wide
 # forms are those of East Asian keyboards.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  these very characters
+FORMULA = "[-=+@＝＋－＠]"  # noqa: RUF001  these very characters
+# Where a cell may begin: a spreadsheet may end one within a text, too, as its country's separator is the semicolon, or
+# as it was told to take the tab, or no quotes. Then blanks and quotes may come before what it reads.
+DANGEROUS = re.compile(rf"""(?:\A|(?<=[,;\t\r\n]))(?=[\s"]*{FORMULA})|\A(?= *[\t\r\n])""")
 Column = Callable[[Any], Any]
 
 
 def safe(value: Any) -> str:
-    """``value`` as a cell that no spreadsheet takes for a formula."""
+    """``value`` as a cell that no spreadsheet takes for a formula, nor any part of it: before one is an apostrophe."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -31,7 +35,7 @@ def safe(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    return DANGEROUS.sub("'", text)
 
 
 def line(values: list[Any]) -> str:
