@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 
@@ -179,6 +180,38 @@ def test_a_filter_that_matches_more_than_was_asked_about_is_asked_about_again(
     assert "13 users are selected" in Page(again.content.decode()).text
     assert "more than before" in again.content.decode()
     assert not BulkJob.objects.exists()
+
+
+@pytest.mark.parametrize("when", ["before the page asks", "after it has asked"])
+def test_what_was_ticked_and_has_left_the_list_is_neither_counted_nor_done(
+    operator: Client, people: list[User], signed_in: Callable[[User], str], when: str
+) -> None:
+    query, promoted = "?is_staff__exact=0", User.objects.filter(pk=people[0].pk)
+    key = signed_in(people[0])
+    if when == "before the page asks":
+        promoted.update(is_staff=True)
+    asked = choose(operator, "sign_out", ids(people[:5]), query)
+    promoted.update(is_staff=True)
+
+    operator.post(f"{USERS}{query}", hidden(asked))
+
+    assert ("4 users are selected" in Page(asked.content.decode()).text) == (when == "before the page asks")
+    assert work_off(BulkJob.objects.get()).total == 4
+    assert Session.objects.filter(pk=key).exists()
+
+
+def test_ids_that_are_added_to_the_form_are_asked_about_or_left_out(
+    operator: Client, people: list[User], admin: User
+) -> None:
+    query = "?is_staff__exact=0"
+    form = hidden(choose(operator, "sign_out", ids(people[:2]), query))
+
+    more = operator.post(f"{USERS}{query}", form | {"_selected_action": ids(people[:3])})
+    assert "3 users are selected" in Page(more.content.decode()).text
+    assert not BulkJob.objects.exists()
+
+    operator.post(f"{USERS}{query}", form | {"_selected_action": ids([*people[:2], admin])})
+    assert set(BulkJob.objects.get().selection["ids"]) == {str(one) for one in ids(people[:2])}
 
 
 @pytest.mark.parametrize("change", [{"confirmed": "²"}, {"confirmed": "9" * 5000}, {"token": "x"}, {"token": ""}])

@@ -61,7 +61,8 @@ def add_to_admin(model: type[Model]) -> None:
 def _ask_or_queue(
     action: Action, model_admin: BulkAdmin, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse | None:
-    number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request))
+    ticked = None if confirming.is_of_all(request) else _ticked(queryset)
+    number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request)) if ticked is None else len(ticked)
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
@@ -75,7 +76,7 @@ def _ask_or_queue(
     try:
         job, is_new = jobs.queue(
             action,
-            selection=_selection(action, request),
+            selection=_selection(action, request, ticked),
             parameters=form.cleaned_data,
             by=cast(User, request.user),
             token=token,
@@ -116,10 +117,18 @@ def _ask(
     return TemplateResponse(request, "admin/workflows/bulkjob/ask.html", context)
 
 
-def _selection(action: Action, request: HttpRequest) -> dict[str, Any]:
-    if confirming.is_of_all(request):
+def _ticked(queryset: QuerySet[Any]) -> list[Any]:
+    """The keys of what was ticked and is in the list by now: these are counted, and these are done.
+
+    Whatever else the form says: a row may have left the list since, or was never in it.
+    """
+    return list(queryset.order_by().values_list("pk", flat=True)[: selection.MOST_IDS + 1])
+
+
+def _selection(action: Action, request: HttpRequest, ticked: list[Any] | None) -> dict[str, Any]:
+    if ticked is None:
         return selection.of_query(action, request.GET.urlencode())
-    return selection.of_ids(action, request.POST.getlist(ACTION_CHECKBOX_NAME))
+    return selection.of_ids(action, ticked)
 
 
 def _token(request: HttpRequest) -> UUID | None:
