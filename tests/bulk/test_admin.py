@@ -427,6 +427,37 @@ def test_another_person_approves_on_the_jobs_page(
     assert work_off(job).state == State.FINISHED
 
 
+@pytest.mark.parametrize(
+    ("query", "all_of_them", "says"),
+    [("", "0", "2 users"), ("?q=person00", "1", "1 user"), ("?q=person", "1", "more than 10 users")],
+)
+def test_who_approves_is_told_the_number_that_was_confirmed(
+    operator: Client,
+    people: list[User],
+    counted_to_ten: None,
+    make_operator: Callable[..., User],
+    settings: Any,
+    query: str,
+    all_of_them: str,
+    says: str,
+) -> None:
+    settings.BULK_APPROVAL = True
+    form = hidden(choose(operator, "sign_out", ids(people[:2]), query, select_across=all_of_them))
+    operator.post(f"{USERS}{query}", form)
+    job = BulkJob.objects.get()
+
+    operator.force_login(make_operator("carol", "approve_bulkjob"))
+    page = Page(operator.get(f"{JOBS}{job.pk}/change/").content.decode())
+    assert page.faults == []
+    assert f"Selected when the job was confirmed: {says}." in words(page.text)
+    assert "0 of 0 rows" not in page.text
+
+    operator.post(f"{JOBS}{job.pk}/approve/")
+    work_off(job)
+    finished = words(Page(operator.get(f"{JOBS}{job.pk}/change/").content.decode()).text)
+    assert f"({says} when it was confirmed)" in finished
+
+
 def test_the_list_of_jobs_is_filtered_and_searched(operator: Client, people: list[User], queue: Queue) -> None:
     job = queue("sign_out")
 

@@ -76,7 +76,8 @@ def _ask_or_queue(
     try:
         job, is_new = jobs.queue(
             action,
-            selection=_selection(action, request, ticked),
+            # The number is for who approves: a second person agrees to what the first one was told.
+            selection=_selection(action, request, ticked) | {"confirmed": _in_words(number, model_admin)},
             parameters=form.cleaned_data,
             by=cast(User, request.user),
             token=token,
@@ -107,7 +108,8 @@ def _ask(
         "title": f"{action.heading}?",
         "opts": model_admin.opts,
         "action": action,
-        "most_counted": MOST_COUNTED,
+        "selected": _in_words(number, model_admin),
+        "is_cut": number > MOST_COUNTED,
         "grown": "confirmed" in request.POST and number > confirming.confirmed(request),
         "form": form,
         "has_preview": action.preview is not None,
@@ -129,6 +131,12 @@ def _selection(action: Action, request: HttpRequest, ticked: list[Any] | None) -
     if ticked is None:
         return selection.of_query(action, request.GET.urlencode())
     return selection.of_ids(action, ticked)
+
+
+def _in_words(number: int, model_admin: BulkAdmin) -> str:
+    """ "12 users"; what is counted no further, "more than 10,000 users"."""
+    counted = f"more than {MOST_COUNTED:,}" if number > MOST_COUNTED else f"{number:,}"
+    return f"{counted} {model_admin.opts.verbose_name if number == 1 else model_admin.opts.verbose_name_plural}"
 
 
 def _token(request: HttpRequest) -> UUID | None:
