@@ -1,7 +1,8 @@
 """What happened on the site, rolled up by the minute and by the hour, so that who looks at a month reads no sign-in.
 
 All is counted under the moment of the sign-in that it belongs to, however late it came: so a period can be counted
-again at any time, and comes out the same or more complete.
+again at any time, and comes out the same or more complete: what has gone since (a sign-in that an operator had
+anonymised) stays counted.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def roll_up_from(begin: datetime) -> None:
 
 def write(span: Span, begin: datetime, end: datetime) -> int:
     """Count the periods of this span from ``begin`` to before ``end``; returns how many there is anything to say of."""
-    counted = count(span, begin, end)
+    before = read(span, _floor(begin, span), end)
+    counted = {at: _complete(now, before.get(at, Figures())) for at, now in count(span, begin, end).items()}
     periods = [
         Period(span=span, began_at=at, counts=dict(figures.counts), durations=dict(figures.durations))
         for at, figures in counted.items()
@@ -131,6 +133,17 @@ def count(span: Span, begin: datetime, end: datetime) -> dict[datetime, Figures]
     for at, finished_at in ended.iterator(chunk_size=5000):
         figures[_floor(at, span)].durations[_step_of(cast(datetime, finished_at) - at)] += 1
     return figures
+
+
+def _complete(now: Figures, before: Figures) -> Figures:
+    """Where sign-ins have gone since they were counted ``before``, of each figure the greater.
+
+    In a period that is still under way, as many of those that come next add nothing to it: it is no exact count then,
+    and becomes no less.
+    """
+    if now.counts["sign_ins"] >= before.counts["sign_ins"]:
+        return now
+    return Figures(now.counts | before.counts, now.durations | before.durations)
 
 
 def read(span: Span, begin: datetime, end: datetime) -> dict[datetime, Figures]:

@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
@@ -16,17 +17,17 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Device, SecurityEvent, SignIn, User
+from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from tests.accounts.browser import CHROME_ON_LINUX, Browser
 from tests.accounts.mail_server import mail_server
 from tests.workflows.conftest import FIREFOX
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import ledger, steps
+from workflows import figures, ledger, steps
 from workflows.bulk import files, registry, turns
 from workflows.bulk.actions import texts
 from workflows.bulk.actions.exports import FORMULA, line, safe
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
-from workflows.models import Run, Step
+from workflows.models import Period, Run, Step
 
 Queue = Callable[..., BulkJob]
 Do = Callable[[BulkJob], BulkJob]
@@ -270,6 +271,33 @@ def test_no_session_outlives_the_sign_in_that_was_anonymised(alice: User, bob: U
 
     assert (thief.is_signed_in(), others.is_signed_in()) == (False, True)
     assert do(queue("sign_out", ids=[alice.pk])).skipped == 1
+
+
+def test_what_is_anonymised_stays_counted(
+    alice: User, bob: User, make_run: Callable[..., Run], queue: Queue, do: Do
+) -> None:
+    """Whether its row stays, or goes as its cookie was used up."""
+    now = timezone.now()
+    earlier = [now - timedelta(hours=hours) for hours in (5, 4, 3)]
+    for at, token, cookie in zip(earlier, ("", "first", ""), ("first", "second", "third"), strict=True):
+        run = make_run(created_at=at, presented_token=token, device_status="new", device_reason="no_match")
+        SignIn.objects.filter(pk=run.sign_in.pk).update(issued_token=cookie)
+        Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED, finished_at=at + timedelta(seconds=1))
+        Verdict.objects.create(sign_in=run.sign_in, score=0, decision="allow")
+        Notice.objects.create(sign_in=run.sign_in, message_id=cookie, state=Notice.State.SENT)
+        other = SignIn.objects.create(user=bob, created_at=at, issued_token=f"other {cookie}")
+        Verdict.objects.create(sign_in=other, score=90, decision="deny")
+    day = now - timedelta(days=1), now + timedelta(hours=1)
+    for span in figures.Span:
+        figures.write(span, *day)
+    before = list(Period.objects.order_by("pk").values("span", "began_at", "counts", "durations"))
+
+    assert do(queue("anonymise_people", ids=[alice.pk])).done == 3
+    for span in figures.Span:
+        figures.write(span, *day)
+
+    assert SignIn.objects.filter(user=alice).count() == 2
+    assert list(Period.objects.order_by("pk").values("span", "began_at", "counts", "durations")) == before
 
 
 def test_who_may_not_see_sign_ins_cannot_anonymise_those_of_people(
