@@ -30,7 +30,15 @@ M = TypeVar("M", bound=Model)
 BATCH = 500
 # A day more than a browser keeps a cookie: a sign-in that brought it at the end may wait for a worker.
 COOKIE_LIVES = timedelta(seconds=MAX_AGE) + timedelta(days=1)
-NOTHING_KNOWN = {"ip_address": None, "user_agent": "", "session_key": "", "country": "", "place": ""}
+NOTHING_KNOWN = {
+    "ip_address": None,
+    "user_agent": "",
+    "browser": "",
+    "os": "",
+    "session_key": "",
+    "country": "",
+    "place": "",
+}
 # What is counted beside the rows that are deleted.
 EMPTIED = "accounts.SignIn, emptied"
 

@@ -229,7 +229,8 @@ def test_a_sign_in_is_anonymised_once_its_workflow_has_ended(
     job = do(queue("anonymise", query=""))
     assert (job.done, job.failed) == (1, 1)
     emptied = SignIn.objects.get(emptied_at__isnull=False)
-    assert (emptied.pk, emptied.ip_address, emptied.user_agent) == (ended.sign_in.pk, None, "")
+    assert (emptied.pk, emptied.ip_address) == (ended.sign_in.pk, None)
+    assert (emptied.user_agent, emptied.browser, emptied.os) == ("", "", "")
     assert list(Run.objects.values_list("pk", flat=True)) == [going.pk]
     assert do(queue("anonymise", query="", ids=[ended.sign_in.pk])).skipped == 1
 
