@@ -14,6 +14,8 @@ from workflows.bulk.models import BulkJob
 
 State = BulkJob.State
 Queue = Callable[..., BulkJob]
+# Of filters that say nothing.
+EMPTY = ("", "?", "q=", "p=2")
 
 
 def bulk(*arguments: str) -> str:
@@ -35,6 +37,12 @@ def test_a_job_is_started_followed_and_listed(people: list[User], admin: User) -
     assert f"{job.pk}  finished" in listed
     assert "12 of 12  Sign out everywhere" in listed
     assert "export_sign_ins" in listed
+
+
+def test_all_rows_are_chosen_when_that_is_said(people: list[User], admin: User) -> None:
+    bulk("start", "sign_out", "--by", "admin", "--all")
+
+    assert work_off(BulkJob.objects.get()).total == User.objects.count()
 
 
 def test_parameters_are_given_by_name(people: list[User], admin: User) -> None:
@@ -64,7 +72,9 @@ def test_a_job_is_stopped_by_how_its_id_begins(people: list[User], queue: Queue)
         (["sign_out", "--by", "person00", "--all"], "may not see users"),
         (["sign_out", "--by", "carol", "--all"], r"not the permission workflows\.bulk_sign_out"),
         (["sign_out", "--by", "admin", "--ids", "1,abc"], "'abc' is no id of a user"),
+        (["sign_out", "--by", "admin", "--ids", ""], "'' is no id of a user"),
         (["sign_out", "--by", "admin", "--query", "q=nobody"], "Nothing is selected"),
+        *((["sign_out", "--by", "admin", "--query", query], "filter of --query is empty") for query in EMPTY),
         (["sign_out", "--by", "admin", "--query", "password__startswith=a"], "filter cannot be read"),
         (["export_users", "--by", "admin", "--all", "--dry-run"], "has no dry run"),
         (

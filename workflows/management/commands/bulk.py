@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
@@ -20,6 +21,8 @@ WIDTH = 30
 # Seconds between two looks of who follows.
 PAUSE = 1.0
 MOST_LISTED = 50
+# Filters that match everything: what a shell makes of a variable that is empty.
+NO_FILTER = {"", f"{SEARCH_VAR}="}
 
 
 class Command(BaseCommand):
@@ -100,15 +103,22 @@ class Command(BaseCommand):
 def _queue(action: Action, by: User, *, dry_run: bool, **options: Any) -> BulkJob:
     if dry_run and not action.destroys:
         raise jobs.Refused(f"{action.name} has no dry run: it destroys nothing.")
-    if options["ids"]:
-        chosen = selection.of_ids(action, [one.strip() for one in options["ids"].split(",")])
-    else:
-        chosen = selection.of_query(action, (options["query"] or "").removeprefix("?"))
+    chosen = _chosen(action, **options)
     if not selection.selected(action, chosen, by).exists():
         raise jobs.Refused("Nothing is selected: no job was started.")
     parameters = _parameters(action, options["set"])
     job, _ = jobs.queue(action, selection=chosen, parameters=parameters, by=by, token=uuid4(), dry_run=dry_run)
     return job
+
+
+def _chosen(action: Action, *, ids: str | None, query: str | None, **options: Any) -> dict[str, Any]:
+    """Everybody is chosen by --all alone. Raises NotReadable or Refused."""
+    if ids is not None:
+        return selection.of_ids(action, [one.strip() for one in ids.split(",")])
+    chosen = selection.of_query(action, (query or "").removeprefix("?"))
+    if query is not None and chosen["query"] in NO_FILTER:
+        raise jobs.Refused("The filter of --query is empty: no job was started. All rows are chosen by --all.")
+    return chosen
 
 
 def _parameters(action: Action, pairs: list[str]) -> dict[str, Any]:
