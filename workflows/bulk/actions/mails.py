@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ SERVER_AWAY = 30.0
 
 
 def send(user: User, subject: str, body: str, work: Work) -> None:
-    """Raises RowFailed where the server will not take this mail, and Rest where it is away."""
+    """Raises RowFailed where the server will not take this mail, and Rest where it is away, or breaks off at it."""
     mail = EmailMessage(
         # Of one line, whatever is in it: a newline would begin another header.
         subject=" ".join(subject.split()),
@@ -50,11 +51,12 @@ def password_body(user: User) -> str:
 
 
 def _open(work: Work) -> Any:
-    """One connection for all mails of a message."""
+    """One connection for all mails of a message. Raises Rest, for which no mail is to blame."""
     if work.mailer is None:
         mailer = get_connection()
         try:
             mailer.open()
+            _greet(mailer)
         except OSError as error:
             mailer.close()
             raise Rest(f"The mail server is away: {error}", SERVER_AWAY) from error
@@ -62,11 +64,18 @@ def _open(work: Work) -> Any:
     return work.mailer
 
 
+def _greet(mailer: Any) -> None:
+    """Say EHLO now, and not with the first mail: a server that falls silent there is away for all of them."""
+    connection = getattr(mailer, "connection", None)
+    if isinstance(connection, smtplib.SMTP):
+        connection.ehlo_or_helo_if_needed()
+
+
 def _fail(error: OSError | ValueError, work: Work) -> None:
     work.close()
     kind = notices.mail_error_of(error)
-    if kind is notices.MailServerAway:
-        raise Rest(f"The mail server is away: {error}", SERVER_AWAY) from error
+    if kind is notices.MailServerAway:  # or it hangs up at this mail, again and again
+        raise Rest(f"The mail server broke off at a mail: {error}", SERVER_AWAY, tried=True) from error
     if kind is notices.MailPutOff:
         raise RowFailed(f"The mail server does not take this mail now: {error}") from error
     raise RowFailed(f"The mail server refuses this mail: {error}") from error
