@@ -20,7 +20,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.admin import ReadOnlyAdmin
 from accounts.filters import SinceFilter
 from accounts.models import User
-from workflows.bulk import files, jobs, registry, selection
+from workflows.bulk import files, jobs, registry, selection, upkeep
 from workflows.bulk.models import BulkChunk, BulkJob
 from workflows.bulk.progress import progress_of, title_of
 
@@ -171,21 +171,24 @@ class BulkJobAdmin(ReadOnlyAdmin):
             action = registry.get(job.action)
         except registry.UnknownAction:
             return False
-        has_file = bool(action.header) and not job.is_active and BulkChunk.objects.filter(job=job).exists()
-        return has_file and selection.is_open_to(cast(User, request.user), action)
+        if not action.header or job.is_active or not upkeep.keeps(job):
+            return False
+        return BulkChunk.objects.filter(job=job).exists() and selection.is_open_to(cast(User, request.user), action)
 
     def _context(self, request: HttpRequest, job: BulkJob) -> dict[str, Any]:
         user = cast(User, request.user)
         may = jobs.may_steer(job, user)
         may_approve = user.has_perm("workflows.approve_bulkjob") and user.pk != job.requested_by_id
-        is_over = job.state in {State.FINISHED, State.STOPPED}
+        is_forgotten = jobs.is_forgotten(job)
+        is_over = job.state in {State.FINISHED, State.STOPPED} and not is_forgotten
         return {
             "job": job,
             "progress": progress_of(job),
+            "is_forgotten": is_forgotten,
             "moves": job.is_active or job.state == State.WAITING,
             "may_approve": may_approve and job.state == State.WAITING,
             "may_stop": may and (job.is_active or job.state == State.WAITING),
-            "may_go_on": may and job.state == State.STOPPED and job.started_at is not None,
+            "may_go_on": may and is_over and job.state == State.STOPPED and job.started_at is not None,
             "may_retry": may and is_over and bool(job.failed) and job.is_prepared,
             "may_start": may and job.dry_run and job.state == State.FINISHED,
             "may_download": self._may_download(request, job),

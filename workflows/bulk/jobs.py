@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import security_log
 from accounts.models import SecurityEvent, User
-from workflows.bulk import lanes, registry
+from workflows.bulk import lanes, registry, upkeep
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
 
@@ -73,7 +73,7 @@ def approve(job: BulkJob, *, by: User) -> None:
 @transaction.atomic
 def stop(job: BulkJob, *, by: User | None) -> None:
     """What is under way at this moment is ended, and nothing begun after it. Raises Refused."""
-    if not _move(job, (State.WAITING, *BulkJob.ACTIVE), State.STOPPED, error=""):
+    if not _move(job, (State.WAITING, *BulkJob.ACTIVE), State.STOPPED, error="", finished_at=timezone.now()):
         raise Refused(f"There is nothing left to stop: the job is {_state_now(job)}.")
     _log(job, "stopped", by)
 
@@ -84,9 +84,10 @@ def go_on(job: BulkJob, *, by: User | None) -> None:
     lanes.lock(job)
     job.refresh_from_db()
     _refuse_unapproved(job)
+    _refuse_forgotten(job)
     state = State.RUNNING if job.is_prepared and not job.is_retrying else State.PREPARING
     running = {"running_since": timezone.now(), "counted_by_then": F("done") + F("skipped") + F("failed")}
-    if not _move(job, (State.STOPPED,), state, error="", **running):
+    if not _move(job, (State.STOPPED,), state, error="", finished_at=None, **running):
         raise Refused(f"The job was not stopped: it is {_state_now(job)}.")
     _log(job, "gone on with", by)
     lanes.begin(job, lanes.LANES if state == State.RUNNING else 1)
@@ -98,6 +99,7 @@ def retry_failed(job: BulkJob, *, by: User | None) -> None:
     lanes.lock(job)
     job.refresh_from_db()
     _refuse_unapproved(job)
+    _refuse_forgotten(job)
     if not job.failed or not job.is_prepared:
         raise Refused("No row of the job has failed.")
     again = {"is_retrying": True, "error": "", "finished_at": None, "mail_due_at": None, "round": F("round") + 1}
@@ -110,13 +112,18 @@ def retry_failed(job: BulkJob, *, by: User | None) -> None:
 @transaction.atomic
 def end_for(job: BulkJob, state: State, why: str) -> None:
     """The job cannot go on; ``why`` is a sentence for people."""
-    if _move(job, BulkJob.ACTIVE, state, error=why):
+    if _move(job, BulkJob.ACTIVE, state, error=why, finished_at=timezone.now()):
         _log(job, state.label, None, why=why)
 
 
 def note(job: BulkJob, why: str) -> None:
     """Why it waits; gone as soon as it gets on."""
     BulkJob.objects.filter(pk=job.pk, state__in=BulkJob.ACTIVE).update(error=why)
+
+
+def is_forgotten(job: BulkJob) -> bool:
+    """A stopped job that cannot go on: which of its rows are left is kept no longer."""
+    return job.state == State.STOPPED and not upkeep.keeps(job)
 
 
 def may_steer(job: BulkJob, user: User) -> bool:
@@ -136,6 +143,12 @@ def _refuse_unapproved(job: BulkJob) -> None:
     """One that was stopped before it was approved would get around the second person."""
     if job.started_at is None:
         raise Refused("The job was stopped before it was approved. Start a new one from the list.")
+
+
+def _refuse_forgotten(job: BulkJob) -> None:
+    """Selected anew, rows that are done would be done again, and people get a mail twice."""
+    if is_forgotten(job):
+        raise Refused("It was stopped more than a week ago: what was left of it is kept no longer. Start a new one.")
 
 
 def _move(job: BulkJob, states: tuple[State, ...], state: State, **fields: Any) -> bool:

@@ -26,6 +26,7 @@ class BulkJob(models.Model):
         FAILED = "failed", "failed"
 
     ACTIVE = (State.PREPARING, State.RUNNING)
+    ENDED = (State.STOPPED, State.FINISHED, State.FAILED)
 
     id = models.UUIDField(primary_key=True, default=new_run_id, editable=False)
     token = models.UUIDField(
@@ -52,6 +53,7 @@ class BulkJob(models.Model):
     failed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
+    # The end, also of one that was stopped or has failed: what it wrote is kept for a week from then.
     finished_at = models.DateTimeField(null=True)
     # From where on its rate is told.
     running_since = models.DateTimeField(null=True)
