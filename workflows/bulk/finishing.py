@@ -1,4 +1,4 @@
-"""The end of a job: all its chunks are done. It is finished once, and who started it gets a mail."""
+"""The end of a job: all its chunks are done. It is finished once, and who started it gets a mail; also if it failed."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _open_chunks(job_id: UUID) -> bool:
 
 def _claim(job_id: UUID) -> BulkJob | None:
     now = timezone.now()
-    due = BulkJob.objects.filter(pk=job_id, state=State.FINISHED, mail_due_at__lte=now)
+    due = BulkJob.objects.filter(pk=job_id, state__in=(State.FINISHED, State.FAILED), mail_due_at__lte=now)
     if not due.update(mail_due_at=now + PAUSE):
         return None
     return BulkJob.objects.select_related("requested_by").get(pk=job_id)
@@ -108,6 +108,7 @@ def mail_context(job: BulkJob) -> dict[str, Any]:
     return {
         "job": job,
         "title": title_of(job),
+        "has_failed": job.state == State.FAILED,
         "site_host": urlsplit(settings.SITE_URL).netloc,
         "url": settings.SITE_URL + reverse("admin:workflows_bulkjob_change", args=[job.pk]),
     }

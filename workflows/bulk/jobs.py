@@ -111,8 +111,10 @@ def retry_failed(job: BulkJob, *, by: User | None) -> None:
 
 @transaction.atomic
 def end_for(job: BulkJob, state: State, why: str) -> None:
-    """The job cannot go on; ``why`` is a sentence for people."""
-    if _move(job, BulkJob.ACTIVE, state, error=why, finished_at=timezone.now()):
+    """The job cannot go on; ``why`` is a sentence for people. Of one that has failed its requester gets a mail."""
+    now = timezone.now()
+    mail_due_at = now if state == State.FAILED else None
+    if _move(job, BulkJob.ACTIVE, state, error=why, finished_at=now, mail_due_at=mail_due_at):
         _log(job, state.label, None, why=why)
 
 

@@ -79,6 +79,14 @@ def hold(turn: Turn) -> BulkLane:
     return lane
 
 
+def attempts(turn: Turn) -> int:
+    """Turns since the lane last got on, with this one. Raises TurnLost."""
+    number = _lane(turn).values_list("attempts", flat=True).first()
+    if number is None:
+        raise TurnLost
+    return number
+
+
 def write_down(turn: Turn, what: dict[str, Any]) -> None:
     """What became of rows since they were last counted. Raises TurnLost."""
     if not _lane(turn).update(written=what):

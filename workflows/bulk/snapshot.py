@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
+from accounts.models import User
 from workflows.bulk import lanes, registry, selection
 from workflows.bulk.lanes import Turn
 from workflows.bulk.models import BulkChunk, BulkFailure, BulkJob
+from workflows.bulk.working import GIVEN_UP_AFTER
 
 # Rows: some 4 kB of numbers, or 18 kB of UUIDs.
 CHUNK = 500
@@ -22,7 +25,7 @@ def prepare(job: BulkJob, turn: Turn) -> bool:
     """Make chunks for a slice of time; True where there is more to do. Raises NotAllowed, NotReadable, TurnLost."""
     until = time.monotonic() + SLICE
     by = selection.requester_of(job)
-    rows = None if job.is_retrying else selection.selected(registry.get(job.action), job.selection, by)
+    rows = None if job.is_retrying else _selected(job, turn, by)
     while time.monotonic() < until:
         with transaction.atomic():
             lane = lanes.hold(turn)
@@ -39,11 +42,19 @@ def prepare(job: BulkJob, turn: Turn) -> bool:
     return True
 
 
+def _selected(job: BulkJob, turn: Turn, by: User) -> QuerySet[Any]:
+    """Raises NotReadable also where the time limit came first, or a fault, each time that it was tried."""
+    if lanes.attempts(turn) > GIVEN_UP_AFTER:
+        why = f"Its selection could not be read in time, in {GIVEN_UP_AFTER} attempts: narrow the filter."
+        raise selection.NotReadable(why)
+    return selection.selected(registry.get(job.action), job.selection, by)
+
+
 def _preparing(job: BulkJob) -> QuerySet[BulkJob]:
     return BulkJob.objects.filter(pk=job.pk, state=BulkJob.State.PREPARING)
 
 
-def _next_selected(job: BulkJob, rows: QuerySet) -> list[str]:  # type: ignore[type-arg]  # of any model
+def _next_selected(job: BulkJob, rows: QuerySet[Any]) -> list[str]:
     last = BulkChunk.objects.filter(job=job).order_by("-number").values_list("ids", flat=True).first()
     if last:
         rows = rows.filter(pk__gt=last.rpartition(",")[2])
