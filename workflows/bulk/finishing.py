@@ -48,14 +48,17 @@ def finish(job_id: UUID) -> None:
 def tell(job_id: UUID) -> bool:
     """Mail who started the job what came of it; False where that was done, is not due, or did not work now."""
     job = _claim(job_id)
-    if job is None or job.requested_by is None:
+    if job is None:
+        return False
+    if job.requested_by is None:  # the account was deleted since
+        _give_up(job)
         return False
     try:
         _send(job, job.requested_by.email)
-    except OSError as error:  # an SMTPException is one
+    except (OSError, ValueError) as error:  # an SMTPException is an OSError; a header may be none
         logger.warning("the mail of %s did not go out: %s", job, error)
         if timezone.now() - (job.finished_at or job.created_at) > MAIL_WITHIN:
-            BulkJob.objects.filter(pk=job.pk).update(mail_due_at=None)
+            _give_up(job)
         return False
     insist(partial(_mark_told, job))
     return True
@@ -87,8 +90,12 @@ def _mark_told(job: BulkJob) -> None:
     BulkJob.objects.filter(pk=job.pk, round=job.round).update(mail_due_at=None, mailed_at=timezone.now())
 
 
+def _give_up(job: BulkJob) -> None:
+    BulkJob.objects.filter(pk=job.pk, round=job.round).update(mail_due_at=None)
+
+
 def _send(job: BulkJob, to: str) -> None:
-    """Raises OSError. Every attempt carries the same Message-ID."""
+    """Raises OSError or ValueError. Every attempt carries the same Message-ID."""
     context = mail_context(job)
     mail = EmailMessage(
         subject=" ".join(render_to_string("workflows/bulk/mail_subject.txt", context).split()),
