@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from uuid import uuid4
@@ -74,6 +75,10 @@ def acted_on() -> Counter[int]:
     """How often it was noted of each person that they were acted on; operators' own entries are left out."""
     events = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.BULK_JOB, user__is_staff=False)
     return Counter(events.values_list("user_id", flat=True))
+
+
+def has_received(mails: MailServer, number: int) -> bool:
+    return len(mails.received) >= number
 
 
 def let_pass() -> None:
@@ -157,6 +162,24 @@ def test_stopped_and_gone_on_with_while_a_worker_runs_no_row_is_done_twice(new_w
 
     assert job.done == 3_000
     assert set(acted_on().values()) == {1}
+
+
+def test_stopped_and_gone_on_with_in_the_middle_of_mails_nobody_gets_two(
+    new_worker: NewWorker, admin: User, mails: MailServer
+) -> None:
+    make_people(400)
+    with new_worker():
+        job = queue("security_notice", admin, subject="Hello {username}", text="Look at {site}.")
+        for _ in range(10):
+            more = len(mails.received) + 20
+            wait_for(partial(has_received, mails, more), "more mails are sent", seconds=60)
+            jobs.stop(job, by=admin)
+            jobs.go_on(job, by=admin)
+        wait_for(lambda: of(job).mailed_at, "the job goes on to its end", seconds=90)
+
+    sent = Counter(mail["Message-ID"] for mail in mails.received if mail["Subject"].startswith("Hello"))
+    assert (job.done, len(sent)) == (400, 400)
+    assert set(sent.values()) == {1}
 
 
 def test_whatever_operators_do_at_once_the_job_ends_with_each_row_done_once(new_worker: NewWorker, admin: User) -> None:

@@ -90,7 +90,10 @@ def go_on(job: BulkJob, *, by: User | None) -> None:
     if not _move(job, (State.STOPPED,), state, error="", finished_at=None, **running):
         raise Refused(f"The job was not stopped: it is {_state_now(job)}.")
     _log(job, "gone on with", by)
-    lanes.begin(job, lanes.LANES if state == State.RUNNING else 1)
+    if state == State.RUNNING:
+        lanes.go_on(job)
+    else:
+        lanes.begin(job, 1)
 
 
 @transaction.atomic
@@ -102,6 +105,8 @@ def retry_failed(job: BulkJob, *, by: User | None) -> None:
     _refuse_forgotten(job)
     if not job.failed or not job.is_prepared:
         raise Refused("No row of the job has failed.")
+    if job.state == State.STOPPED and not lanes.are_free(job):
+        raise Refused("The job is only just being stopped. Retry the failed rows in a minute.")
     again = {"is_retrying": True, "error": "", "finished_at": None, "mail_due_at": None, "round": F("round") + 1}
     if not _move(job, (State.FINISHED, State.STOPPED), State.PREPARING, **again):
         raise Refused(f"The failed rows can be retried when the job has ended: it is {_state_now(job)}.")

@@ -7,6 +7,7 @@ publishes the next. Where it was killed, or the message was lost, the sweep find
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -52,15 +53,21 @@ def begin(job: BulkJob, lanes: int = LANES) -> None:
     """Have so many lanes go on with the job, and the others end. What was under way before is old from now on."""
     for number in range(LANES):
         BulkLane.objects.get_or_create(job=job, number=number)
-    BulkLane.objects.filter(job=job).update(turn=F("turn") + 1, attempts=0, due_at=None)
-    BulkLane.objects.filter(job=job, number__lt=lanes).update(due_at=timezone.now() + PATIENCE)
-    transaction.on_commit(partial(publish, job.pk), robust=True)
+    BulkLane.objects.filter(job=job, number__gte=lanes).update(turn=F("turn") + 1, attempts=0, due_at=None)
+    _start(job, range(lanes))
 
 
-def publish(job_id: UUID) -> None:
-    turns = [_turn_of(lane) for lane in BulkLane.objects.filter(job=job_id, due_at__isnull=False)]
-    if not messages.send("work", *(turn.message for turn in turns)):
-        BulkLane.objects.filter(job=job_id, due_at__isnull=False).update(due_at=timezone.now())
+def go_on(job: BulkJob) -> None:
+    """Have the free lanes go on. Another is not taken from who holds it, who goes on, or the sweep does after that:
+    somebody may have just got a mail that is not written down yet.
+    """
+    free = BulkLane.objects.filter(job=job).exclude(due_at__gt=timezone.now())
+    _start(job, list(free.values_list("number", flat=True)))
+
+
+def are_free(job: BulkJob) -> bool:
+    """Whether nobody is at the job, nor a message of it under way."""
+    return not BulkLane.objects.filter(job=job, due_at__gt=timezone.now()).exists()
 
 
 def take(turn: Turn) -> Turn | None:
@@ -124,6 +131,18 @@ def revive_due(most: int = 100) -> int:
             break
         revived += 1
     return revived
+
+
+def _start(job: BulkJob, numbers: Collection[int]) -> None:
+    lanes = BulkLane.objects.filter(job=job, number__in=numbers)
+    lanes.update(turn=F("turn") + 1, attempts=0, due_at=timezone.now() + PATIENCE)
+    transaction.on_commit(partial(_publish, [_turn_of(lane) for lane in lanes]), robust=True)
+
+
+def _publish(turns: list[Turn]) -> None:
+    if turns and not messages.send("work", *(turn.message for turn in turns)):
+        for turn in turns:
+            rest(turn, 0)
 
 
 def _lane(turn: Turn) -> QuerySet[BulkLane]:

@@ -117,6 +117,7 @@ def _next(job: BulkJob, turn: Turn) -> tuple[BulkLane, BulkChunk] | None:
     """Where the lane is, or the next chunk that nobody has begun; None where there is none, or the job was stopped."""
     lane = lanes.hold(turn)
     if not BulkJob.objects.filter(pk=job.pk, state=BulkJob.State.RUNNING).exists():
+        lanes.end(turn)  # under its lock: who has the job go on after this finds the lane free
         return None
     if lane.chunk is None:
         waiting = BulkChunk.objects.filter(job=job, state=BulkChunk.State.WAITING).order_by("number")
