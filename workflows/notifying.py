@@ -12,13 +12,15 @@ from django.db.models import QuerySet
 
 from accounts import notices
 from accounts.models import Notice, PasswordChange, SignIn
-from workflows import ledger
+from workflows import ledger, mailing
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
+from workflows.risk.breakers import Open
 
 # What each kind calls the step that mails.
 STEP = "notify_user"
-# A mail server gets these seconds at most to come back before the mail is handed over; a run must not wait longer.
+# A mail server gets these seconds at most to come back before the mail is handed over; a run must not wait longer. One
+# that is known to be away (mailing.py) gets none: a process that waits for it does nobody's next step.
 NOTICE_DELAYS: tuple[float, ...] = (5.0, 20.0)
 
 
@@ -30,7 +32,8 @@ def notify(
 ) -> Result:
     """Mail the person what the step is ``about``; returns notice: sent, handed_over or refused, and its id.
 
-    Or what ``without(step)`` returns, where no mail is needed. Raises TryAgain while the mail server is away.
+    Or what ``without(step)`` returns, where no mail is needed. Raises TryAgain while the mail server is away, for as
+    long as that is news.
     """
     act = partial(_send, about)
     return ledger.outside(run_id, name, act, without=without, note=_note, lease=ledger.LEASE)
@@ -61,7 +64,9 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
     if step.attempts > len(NOTICE_DELAYS) + 1:
         return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
     try:
-        notices.send_notice(notice)
+        mailing.send(notice)
+    except Open as known:
+        return {"notice": "handed_over", "id": notice.pk, "error": str(known)}
     except notices.MailRefused as error:
         return {"notice": "refused", "id": notice.pk, "error": str(error)}
     except notices.MailServerAway as error:
@@ -77,6 +82,7 @@ def _note(step: Step, result: Result) -> None:
     match result["notice"]:
         case "sent":
             notices.mark_sent(notice)
+            mailing.note_sent()
         case "handed_over":
             notices.hand_over(notice, result["error"])
         case "refused":

@@ -7,7 +7,7 @@ from typing import cast
 from celery import current_app, shared_task
 
 from accounts import notices
-from workflows import figures, follow_ups, missed_calls, recovery, retention, runs
+from workflows import figures, follow_ups, mailing, missed_calls, recovery, retention, runs
 from workflows.alerting import alerts, stuck, webhook
 from workflows.results.backend import ResultBackend
 
@@ -31,6 +31,8 @@ def publish_due_chords() -> int:
 def deliver_notices() -> int:
     """Send the notices that were handed over and are due, and mend the runs that waited for them."""
     delivered = notices.deliver_due_notices()
+    if delivered:
+        mailing.note_sent()
     runs.mend_degraded_runs()
     return len(delivered)
 
