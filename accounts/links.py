@@ -17,6 +17,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.asking import leads_to_hidden
+
 
 @dataclass(frozen=True)
 class Link:
@@ -90,6 +92,8 @@ class LinkedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
         return [*fields, Lists(request, self)] if self.lists and obj is not None else fields
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        if leads_to_hidden(self.model, lookup):
+            return False
         return lookup in self.asked_for or super().lookup_allowed(lookup, value, request)
 
     def _linked(self, request: HttpRequest, name: Any) -> Any:

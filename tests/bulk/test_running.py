@@ -384,6 +384,16 @@ def test_a_filter_that_cannot_be_read_fails_the_job_with_the_reason(touched: lis
     assert job.error.startswith("The filter cannot be read: ")
 
 
+def test_a_filter_by_a_session_key_fails_the_job(
+    queue: Queue, do: Do, signed_in: Callable[[User], str], alice: User
+) -> None:
+    key = signed_in(alice)
+    job = do(queue("export_sign_ins", query=f"session_key__startswith={key[0]}"))
+
+    assert (job.state, job.total) == (State.FAILED, 0)
+    assert job.error.startswith("The filter cannot be read: ")
+
+
 @pytest.mark.parametrize("one", ["", "abc", "9" * 40, "1 OR 1=1", "\0"])
 def test_what_is_no_id_is_refused(db: None, one: str) -> None:
     with pytest.raises(selection.NotReadable, match="is no id of a user"):

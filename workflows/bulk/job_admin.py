@@ -48,6 +48,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
     list_select_related = ("requested_by",)
     search_person = "requested_by"
     search_id = "pk"
+    exclude = ("token",)
 
     @admin.display(description="action")
     def what(self, job: BulkJob) -> str:
