@@ -7,6 +7,13 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
 
+# A pattern is tried on every row, and one can be made that takes for ever. A range has two ends, an address one text.
+REFUSED = ("regex", "iregex", "range")
+
+
+def may_be_asked_for(model: type[Model], lookup: str) -> bool:
+    return lookup.rpartition(LOOKUP_SEP)[2] not in REFUSED and not leads_to_hidden(model, lookup)
+
 
 def leads_to_hidden(model: type[Model], lookup: str) -> bool:
     """Whether it asks for a field that its model's pages leave out (``exclude``), or looks through one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
 from django.contrib import admin
@@ -86,8 +86,10 @@ def _moment(value: str) -> datetime:
         return BEGINNINGS[value][1]()
     try:
         moment = parse_datetime(value)
-    except ValueError:
-        moment = None
-    if moment is None or timezone.is_naive(moment):
+        # The first and the last day of all are not there in every time zone.
+        in_utc = moment.astimezone(UTC) if moment and timezone.is_aware(moment) else None
+    except (ValueError, OverflowError):
+        in_utc = None
+    if in_utc is None:
         raise IncorrectLookupParameters(f"{value!r} is no moment")
-    return moment
+    return in_utc

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.asking import leads_to_hidden
+from accounts.asking import may_be_asked_for
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ class LinkedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
         return [*fields, Lists(request, self)] if self.lists and obj is not None else fields
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        if leads_to_hidden(self.model, lookup):
-            return False
-        return lookup in self.asked_for or super().lookup_allowed(lookup, value, request)
+        is_known = lookup in self.asked_for or super().lookup_allowed(lookup, value, request)
+        return is_known and may_be_asked_for(self.model, lookup)
 
     def _linked(self, request: HttpRequest, name: Any) -> Any:
         if name not in self.links and name not in self._foreign_keys:

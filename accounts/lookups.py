@@ -10,23 +10,34 @@ from django.db.backends.signals import connection_created
 from django.db.models import GenericIPAddressField, Lookup
 from django.dispatch import receiver
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def network_of(text: str) -> Network:
+    """An address is a network of one; bits behind the prefix say nothing. Raises ValueError."""
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone, which one machine alone knows")
+    return ipaddress.ip_network(text, strict=False)
+
 
 @GenericIPAddressField.register_lookup
 class Within(Lookup):
     """Of an ``ipaddress.ip_network`` or its text; ValueError where it is none."""
 
     lookup_name = "within"
-    prepare_rhs = False
+    rhs: Network
+
+    def get_prep_lookup(self) -> Network:
+        return network_of(str(self.rhs))
 
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         """SQLite keeps addresses as text, in no useful order."""
         address, params = self.process_lhs(compiler, connection)
-        return f"ip_within({address}, %s)", (*params, str(ipaddress.ip_network(self.rhs)))
+        return f"ip_within({address}, %s)", (*params, str(self.rhs))
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         address, params = self.process_lhs(compiler, connection)
-        network = ipaddress.ip_network(self.rhs)
-        first, last = str(network.network_address), str(network.broadcast_address)
+        first, last = str(self.rhs.network_address), str(self.rhs.broadcast_address)
         return f"({address} >= %s::inet AND {address} <= %s::inet)", (*params, first, *params, last)
 
 

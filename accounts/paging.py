@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.paginator import Page, Paginator
-from django.db import OperationalError, connection, transaction
+from django.db import DataError, NotSupportedError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
@@ -25,10 +27,16 @@ A_PAGE = 50
 PATIENCE, LONG_PATIENCE = 0.25, 20.0
 WAIT = "wait"
 QUERY_CANCELED = "57014"
+# As the database says it, or its driver, or Django while it makes the statement.
+UNREADABLE = (DataError, NotSupportedError, OverflowError, ValueError)
 
 
 class TookTooLong(Exception):
     """The database was stopped at a statement, which would have looked at too much."""
+
+
+class WrongValue(Exception):
+    """A value that was asked for, which its field takes, is none that the database can look for."""
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it is not generic
@@ -62,7 +70,11 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # at run time it i
 
     @cached_property
     def _counted(self) -> int:
-        return count_up_to(MOST + 1, self.object_list, in_order=self.in_order)  # type: ignore[arg-type]  # a query set
+        """This is the first statement that has in it what was asked for. Raises WrongValue."""
+        try:
+            return count_up_to(MOST + 1, self.object_list, in_order=self.in_order)  # type: ignore[arg-type]  # a query set
+        except UNREADABLE as error:
+            raise WrongValue from error
 
 
 def count_up_to(most: int, rows: QuerySet, *, in_order: bool) -> int:  # type: ignore[type-arg]  # of any model
@@ -92,11 +104,17 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
         asked = request.GET.copy()
         seconds = LONG_PATIENCE if asked.pop(WAIT, None) else PATIENCE
         request.GET = asked  # type: ignore[assignment]  # read, and no more
-        if request.method != "GET":
-            return super().changelist_view(request, extra_context)
+        if ERROR_FLAG in asked and request.method == "GET":
+            messages.warning(request, "What the list was asked for could not be read. Here it is without that.")
         try:
-            with patience(seconds):
+            # An action has transactions of its own.
+            with nullcontext() if request.method == "POST" else patience(seconds):
                 return super().changelist_view(request, extra_context)
+        except WrongValue:
+            if not asked.keys() - {ERROR_FLAG}:
+                raise
+            # As Django does with a value that its field does not take.
+            return redirect(f"{request.path}?{ERROR_FLAG}=1")
         except TookTooLong:
             context = {
                 **self.admin_site.each_context(request),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -13,12 +11,11 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
+from accounts.lookups import network_of
 from accounts.models import User
 
 # People that one word of a search may mean. More than that, and it is no search.
 MOST_PEOPLE = 100
-# An address is a network of one; bits behind the prefix say nothing.
-_NETWORK = functools.partial(ipaddress.ip_network, strict=False)
 
 
 class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it is not generic
@@ -56,7 +53,7 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
     def _meant_by(self, request: HttpRequest, word: str) -> Q:
         if self.search_id and (run_id := _read(UUID, word)):
             return Q(**{self.search_id: run_id})
-        if self.search_address and (network := _read(_NETWORK, word)):
+        if self.search_address and (network := _read(network_of, word)):
             return Q(**{f"{self.search_address}__within": network})
         if not any(self._ways_to_a_person):
             return Q(pk__in=())

@@ -76,6 +76,7 @@ def test_a_part_within_a_name_finds_nobody(found: Search) -> None:
         ("2001:DB8:0::1", {"2001:db8::1"}),
         ("::/0", {"2001:db8::1"}),
         ("203.0.113.1", set()),
+        ("fe80::1%eth0", set()),
         ("192.0.2.7/33", set()),
         ("carol 192.0.2.0/24", {"192.0.2.7"}),
         ("carol dave", set()),
@@ -93,6 +94,13 @@ def test_a_sign_in_is_found_by_its_address_or_network(found: Search, words: str,
     sign_in(dave, "198.51.100.1")
 
     assert {row.ip_address for row in found(SIGN_INS, words)} == addresses
+
+
+@pytest.mark.parametrize("network", ["192.0.2.0/24", "192.0.2.9/24"])
+def test_a_network_can_be_asked_for_in_the_address(operator: Client, network: str) -> None:
+    inside, _ = sign_in(person("carol"), "192.0.2.7"), sign_in(person("dave"), "198.51.100.1")
+
+    assert set(operator.get(SIGN_INS, {"ip_address__within": network}).context["cl"].queryset) == {inside}
 
 
 def test_a_run_and_its_results_are_found_by_its_id(found: Search) -> None:

@@ -20,6 +20,7 @@ from django.test import RequestFactory
 
 from accounts.filters import pinned
 from accounts.models import User
+from accounts.paging import WrongValue
 from workflows.bulk import registry
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
@@ -99,7 +100,7 @@ def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet
     request = _request_of(by, model, selection.get("query", ""))
     try:
         rows = admin.site.get_model_admin(model).get_changelist_instance(request).get_queryset(request)
-    except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError) as error:
+    except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError, WrongValue) as error:
         raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
     return _up_to(selection["up_to"], rows)
 
