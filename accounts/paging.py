@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.paginator import Page, Paginator
 from django.db import DataError, NotSupportedError, OperationalError, connection, transaction
 from django.db.models import QuerySet
@@ -23,7 +23,7 @@ from accounts.filters import is_by_time
 # pages of its own, which come from the disk.
 MOST = 500
 A_PAGE = 50
-# Seconds that a statement of a list may take; and where somebody asks to wait.
+# Seconds that a statement of a list may take; and where somebody asks to wait, or has chosen an action.
 PATIENCE, LONG_PATIENCE = 0.25, 20.0
 WAIT = "wait"
 QUERY_CANCELED = "57014"
@@ -100,15 +100,24 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
         paginator.rows.query.select_related = queryset.query.select_related
         return paginator
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Where an action follows, this is limited by itself: what the action does has transactions of its own."""
+        if request.method != "POST":
+            return super().get_changelist_instance(request)
+        with patience_of_action():
+            changelist = super().get_changelist_instance(request)
+            len(changelist.result_list)  # which Django would read later
+        return changelist
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         asked = request.GET.copy()
-        seconds = LONG_PATIENCE if asked.pop(WAIT, None) else PATIENCE
+        is_action = request.method == "POST"
+        seconds = LONG_PATIENCE if asked.pop(WAIT, None) or is_action else PATIENCE
         request.GET = asked  # type: ignore[assignment]  # read, and no more
         if ERROR_FLAG in asked and request.method == "GET":
             messages.warning(request, "What the list was asked for could not be read. Here it is without that.")
         try:
-            # An action has transactions of its own.
-            with nullcontext() if request.method == "POST" else patience(seconds):
+            with nullcontext() if is_action else patience(seconds):
                 return super().changelist_view(request, extra_context)
         except WrongValue:
             if not asked.keys() - {ERROR_FLAG}:
@@ -121,10 +130,16 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
                 "title": f"Too many {self.opts.verbose_name_plural} to look through",
                 "opts": self.opts,
                 "seconds": seconds,
+                "is_action": is_action,
                 "longer": f"?{asked.urlencode()}&{WAIT}=1" if seconds < LONG_PATIENCE else "",
                 "long_patience": LONG_PATIENCE,
             }
             return TemplateResponse(request, "admin/too_long.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def patience_of_action() -> AbstractContextManager[None]:
+    """For what an action looks through before it does anything. Raises TookTooLong, which the list answers."""
+    return patience(LONG_PATIENCE)
 
 
 @contextmanager

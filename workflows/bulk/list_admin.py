@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 
 from accounts.filters import is_by_time
 from accounts.models import User
-from accounts.paging import count_up_to
+from accounts.paging import count_up_to, patience_of_action
 from workflows import confirming
 from workflows.bulk import jobs, registry, selection
 from workflows.bulk.registry import Action
@@ -61,8 +61,9 @@ def add_to_admin(model: type[Model]) -> None:
 def _ask_or_queue(
     action: Action, model_admin: BulkAdmin, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse | None:
-    ticked = None if confirming.is_of_all(request) else _ticked(queryset)
-    number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request)) if ticked is None else len(ticked)
+    with patience_of_action():
+        ticked = None if confirming.is_of_all(request) else _ticked(queryset)
+        number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request)) if ticked is None else len(ticked)
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
@@ -101,7 +102,8 @@ def _ask(
     *,
     shown: bool = False,
 ) -> TemplateResponse:
-    first = queryset.first() if shown and action.preview else None
+    with patience_of_action():
+        first = queryset.first() if shown and action.preview else None
     context = {
         **model_admin.admin_site.each_context(request),
         **confirming.context(request, PREFIX + action.name, number),

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from accounts.models import User
+from accounts.paging import patience_of_action
 from workflows import confirming, kinds
 from workflows.models import Run
 from workflows.steering import actions
@@ -60,7 +61,8 @@ class SteeringAdmin(admin.ModelAdmin):
         return actions.may_steer(cast(User, request.user), Action.CANCEL)
 
     def _ask_or_steer(self, request: HttpRequest, queryset: QuerySet[Run], action: Action) -> HttpResponse | None:
-        found = dict(queryset.values_list("pk", "state")[: MOST_RUNS + 1])
+        with patience_of_action():
+            found = dict(queryset.values_list("pk", "state")[: MOST_RUNS + 1])
         if len(found) > MOST_RUNS:
             too_many = (
                 f"More than {MOST_RUNS:,} runs are selected, which is more than one request takes up, and nothing was "
