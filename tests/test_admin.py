@@ -75,6 +75,20 @@ def test_evidence_can_be_neither_added_nor_deleted(
     assert SignIn.objects.filter(pk=finished_run.sign_in.pk).exists()
 
 
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: str(model._meta.label))
+def test_no_list_deletes_what_is_ticked(
+    operator: Client, finished_run: Run, password_run: Run, model: type[Model]
+) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+    rows = set(model._default_manager.values_list("pk", flat=True))
+
+    chosen = {"action": "delete_selected", "index": "0", "select_across": "1", "_selected_action": list(rows)}
+    assert 'value="delete_selected"' not in operator.get(reverse(name)).content.decode()
+    operator.post(reverse(name), chosen | {"post": "yes"})
+
+    assert set(model._default_manager.values_list("pk", flat=True)) == rows
+
+
 def test_sign_ins_are_filtered_by_what_each_filter_says(operator: Client, finished_run: Run) -> None:
     answer = operator.get("/admin/accounts/signin/?verdict__level__exact=high")
 
