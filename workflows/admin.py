@@ -115,7 +115,7 @@ class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
     inlines = (StepInline,)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The newest first: their own keys are in no order."""
+        """The newest first, in the order of the indexes that its filters use."""
         return ("-sign_in",) if _kind_listed(request) == SIGN_IN.name else ("-created_at",)
 
     def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
