@@ -458,6 +458,29 @@ def test_who_approves_is_told_the_number_that_was_confirmed(
     assert f"({says} when it was confirmed)" in finished
 
 
+def test_who_may_only_approve_declines_as_well(
+    operator: Client, people: list[User], queue: Queue, make_operator: Callable[..., User], settings: Any
+) -> None:
+    settings.BULK_APPROVAL = True
+    job, begun = queue("sign_out"), queue("sign_out")
+    own = Page(operator.get(f"{JOBS}{job.pk}/change/").content.decode()).values("value")
+    assert "Stop" in own and "Decline" not in own
+
+    operator.force_login(make_operator("carol", "approve_bulkjob"))
+    offered = Page(operator.get(f"{JOBS}{job.pk}/change/").content.decode()).values("value")
+    assert {"Approve", "Decline"} <= set(offered) and "Stop" not in offered
+    declined = operator.post(f"{JOBS}{job.pk}/decline/")
+    assert declined.headers["Location"] == JOBS
+    assert messages_of(operator, declined) == ["Sign out everywhere: the job is stopped."]
+    assert work_off(job).state == State.STOPPED
+
+    operator.post(f"{JOBS}{begun.pk}/approve/")
+    assert messages_of(operator, operator.post(f"{JOBS}{begun.pk}/decline/")) == [
+        "The job does not wait for approval: it is selecting its rows."
+    ]
+    assert operator.post(f"{JOBS}{begun.pk}/stop/").status_code == 404
+
+
 def test_the_list_of_jobs_is_filtered_and_searched(operator: Client, people: list[User], queue: Queue) -> None:
     job = queue("sign_out")
 

@@ -476,6 +476,32 @@ def test_a_job_that_destroys_waits_for_another_person_where_that_is_set(
     assert (job.state, job.done, job.approved_by) == (State.FINISHED, 12, carol)
 
 
+def test_a_job_that_is_declined_is_never_begun(
+    people: list[User],
+    touched: list[str],
+    queue: Queue,
+    do: Do,
+    admin: User,
+    make_operator: Callable[..., User],
+    settings: Any,
+) -> None:
+    settings.BULK_APPROVAL = True
+    job, carol = queue("touch"), make_operator("carol", "approve_bulkjob")
+    for refused in (admin, make_operator("dave", "bulk_sign_out")):
+        with pytest.raises(jobs.Refused):
+            jobs.decline(job, by=refused)
+
+    jobs.decline(job, by=carol)
+    for late in (jobs.approve, jobs.decline, jobs.go_on):
+        with pytest.raises(jobs.Refused):
+            late(job, by=carol)
+
+    job = do(job)
+    assert (job.state, job.error, touched) == (State.STOPPED, "carol has declined it.", [])
+    logged = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.BULK_JOB).order_by("pk")
+    assert [event.details["what"] for event in logged] == ["queued", "declined"]
+
+
 def test_stopping_does_not_get_around_the_approval(
     people: list[User], touched: list[str], queue: Queue, admin: User, settings: Any
 ) -> None:

@@ -80,8 +80,12 @@ class BulkJobAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         steering: dict[str, Callable[..., None]] = {
-            "approve": jobs.approve, "stop": jobs.stop, "go-on": jobs.go_on, "retry": jobs.retry_failed,
-        }  # fmt: skip
+            "approve": jobs.approve,
+            "decline": jobs.decline,
+            "stop": jobs.stop,
+            "go-on": jobs.go_on,
+            "retry": jobs.retry_failed,
+        }
         return [
             path("<uuid:job_id>/panel/", never_cache(require_safe(self.panel)), name="workflows_bulkjob_panel"),
             path("<uuid:job_id>/failures.csv", view(self.failures_file), name="workflows_bulkjob_failures"),
@@ -122,13 +126,18 @@ class BulkJobAdmin(ReadOnlyAdmin):
 
     def steer(self, what: Callable[..., None], request: HttpRequest, job_id: UUID) -> HttpResponse:
         job = self._job(request, job_id)
-        if what is not jobs.approve and not jobs.may_steer(job, cast(User, request.user)):
+        if what not in (jobs.approve, jobs.decline) and not jobs.may_steer(job, cast(User, request.user)):
             raise Http404
         try:
             what(job, by=request.user)
         except jobs.Refused as refusal:
             self.message_user(request, str(refusal), messages.WARNING)
-        return redirect("admin:workflows_bulkjob_change", job.pk)
+        job.refresh_from_db()
+        if self.has_view_permission(request, job):
+            return redirect("admin:workflows_bulkjob_change", job.pk)
+        # Who sees no more than what waits for them has decided about it, or another has.
+        self.message_user(request, f"{title_of(job)}: the job is {job.get_state_display()}.")
+        return redirect("admin:workflows_bulkjob_changelist")
 
     def start(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         """After a dry run, the same for real; once, however often the button is pressed."""
@@ -188,7 +197,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
             "is_forgotten": is_forgotten,
             "moves": job.is_active or job.state == State.WAITING,
             "may_approve": may_approve and job.state == State.WAITING,
-            "may_stop": may and (job.is_active or job.state == State.WAITING),
+            "may_stop": may and (job.is_active or (job.state == State.WAITING and not may_approve)),
             "may_go_on": may and is_over and job.state == State.STOPPED and job.started_at is not None,
             "may_retry": may and is_over and bool(job.failed) and job.is_prepared,
             "may_start": may and job.dry_run and job.state == State.FINISHED,

@@ -60,14 +60,16 @@ def queue(
 @transaction.atomic
 def approve(job: BulkJob, *, by: User) -> None:
     """A second person agrees. Raises Refused."""
-    if not by.is_staff or not by.has_perm("workflows.approve_bulkjob"):
-        raise Refused("You have not the permission workflows.approve_bulkjob.")
-    if by.pk == job.requested_by_id:
-        raise Refused("Another person than the one who started the job has to approve it.")
-    if not _move(job, (State.WAITING,), State.PREPARING, approved_by=by):
-        raise Refused(f"The job does not wait for approval: it is {_state_now(job)}.")
+    _decide(job, by, State.PREPARING, approved_by=by)
     _log(job, "approved", by)
     _start(job)
+
+
+@transaction.atomic
+def decline(job: BulkJob, *, by: User) -> None:
+    """A second person does not agree, for which they need not be one who may do it. Raises Refused."""
+    _decide(job, by, State.STOPPED, error=f"{by.get_username()} has declined it.")
+    _log(job, "declined", by)
 
 
 @transaction.atomic
@@ -139,6 +141,15 @@ def may_steer(job: BulkJob, user: User) -> bool:
         return registry.may(user, registry.get(job.action))
     except registry.UnknownAction:
         return user.is_superuser
+
+
+def _decide(job: BulkJob, by: User, state: State, **fields: Any) -> None:
+    if not by.is_staff or not by.has_perm("workflows.approve_bulkjob"):
+        raise Refused("You have not the permission workflows.approve_bulkjob.")
+    if by.pk == job.requested_by_id:
+        raise Refused("Another person than the one who started the job has to approve it.")
+    if not _move(job, (State.WAITING,), state, **fields):
+        raise Refused(f"The job does not wait for approval: it is {_state_now(job)}.")
 
 
 def _start(job: BulkJob) -> None:
