@@ -472,7 +472,8 @@ def test_who_may_only_approve_declines_as_well(
     declined = operator.post(f"{JOBS}{job.pk}/decline/")
     assert declined.headers["Location"] == JOBS
     assert messages_of(operator, declined) == ["Sign out everywhere: the job is stopped."]
-    assert work_off(job).state == State.STOPPED
+    stopped = work_off(job)
+    assert stopped.state == State.STOPPED and stopped.finished_at
 
     operator.post(f"{JOBS}{begun.pk}/approve/")
     assert messages_of(operator, operator.post(f"{JOBS}{begun.pk}/decline/")) == [

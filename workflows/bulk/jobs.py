@@ -68,7 +68,7 @@ def approve(job: BulkJob, *, by: User) -> None:
 @transaction.atomic
 def decline(job: BulkJob, *, by: User) -> None:
     """A second person does not agree, for which they need not be one who may do it. Raises Refused."""
-    _decide(job, by, State.STOPPED, error=f"{by.get_username()} has declined it.")
+    _decide(job, by, State.STOPPED, error=f"{by.get_username()} has declined it.", finished_at=timezone.now())
     _log(job, "declined", by)
 
 

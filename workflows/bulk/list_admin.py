@@ -63,7 +63,9 @@ def _ask_or_queue(
 ) -> HttpResponse | None:
     with patience_of_action():
         ticked = None if confirming.is_of_all(request) else _ticked(queryset)
-        number = count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request)) if ticked is None else len(ticked)
+        number = (
+            count_up_to(MOST_COUNTED + 1, queryset, in_order=is_by_time(request)) if ticked is None else len(ticked)
+        )
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
