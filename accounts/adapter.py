@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from allauth.core import ratelimit
 from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.clients import client_ip, client_user_agent
@@ -64,9 +67,25 @@ class AccountAdapter(DefaultAccountAdapter):
             ratelimit.clear(request, action="confirm_email", key=email.lower())
 
     def send_notification_mail(self, template_prefix: str, *args: Any, **kwargs: Any) -> None:
-        """Tell a person that their account was changed."""
+        """Tell a person that their account was changed, once it is: no transaction waits for a mail server."""
         if template_prefix not in TOLD_BY_NOTICE:
-            super().send_notification_mail(template_prefix, *args, **kwargs)
+            tell = functools.partial(super().send_notification_mail, template_prefix, *args, **kwargs)
+            transaction.on_commit(tell)
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Where notices go stays: without it the account would have none."""
+        return bool(email_address.email != email_address.user.email and super().can_delete_email(email_address))
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm it, and make it the primary one where there is none: both, or neither where it is another's."""
+        try:
+            with transaction.atomic():
+                return bool(super().confirm_email(request, email_address))
+        except IntegrityError:
+            self.add_message(
+                request, messages.ERROR, "account/messages/email_confirmation_failed.txt", {"email": str(email_address)}
+            )
+            return False
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any

@@ -13,7 +13,7 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     # Where password managers look (https://w3c.github.io/webappsec-change-password-url/).
     path(".well-known/change-password", RedirectView.as_view(pattern_name="account_change_password")),
-    path("accounts/", include("accounts.password_urls")),
+    path("accounts/", include("accounts.allauth_urls")),
     path("accounts/", include("allauth.urls")),
     # The site's page instead of the admin's own: it is limited, and the sign-in's session is followed.
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from django.core import mail
@@ -13,6 +14,7 @@ from accounts.models import User
 from tests.accounts.browser import signed_in
 
 
+@pytest.mark.django_db(transaction=True)
 def test_another_primary_address_is_told_to_the_old_one(alice: User) -> None:
     browser = signed_in(alice)
     EmailAddress.objects.create(user=alice, email="alice2@example.com", verified=True, primary=False)

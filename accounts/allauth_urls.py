@@ -3,8 +3,10 @@
 from django.urls import path, re_path
 
 from accounts import password_views as views
+from accounts.address_views import EmailView
 
 urlpatterns = [
+    path("email/", EmailView.as_view(), name="account_email"),
     path("password/change/", views.PasswordChangeView.as_view(), name="account_change_password"),
     path("password/set/", views.PasswordSetView.as_view(), name="account_set_password"),
     re_path(
