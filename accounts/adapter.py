@@ -51,6 +51,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_http_user_agent(self, request: HttpRequest) -> str:
         return client_user_agent(request)
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What failed sign-ins are counted by: what was typed, in any case. allauth's own has the Host header in it.
+
+        Not by the account: where its name and its addresses shared a count, that would tell which belong together.
+        """
+        name: str = credentials.get("email") or credentials.get("username") or ""
+        return name.lower()
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail that a form asked for. Where the mail server does not take it, its sender is told.
 

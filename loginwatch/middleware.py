@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 class HostPortMiddleware:
     """Answers 400 where the Host header names another port than SITE_URL's.
 
-    allauth builds links from that header, and counts failed sign-ins by it: each port would have a count of its own.
+    allauth builds links from that header.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -48,8 +48,8 @@ UNTRUSTED = ("new", "untrusted")
 
 
 class Browser:
-    def __init__(self, user_agent: str = FIREFOX_ON_LINUX, ip: str = HOME) -> None:
-        self.client = Client()
+    def __init__(self, user_agent: str = FIREFOX_ON_LINUX, ip: str = HOME, *, host: str = "testserver") -> None:
+        self.client = Client(HTTP_HOST=host)
         self.user_agent = user_agent
         self.ip = ip
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import SecurityEvent, SignIn, User
 from tests.accounts.browser import ELSEWHERE, HOME, LOGIN, Browser, later
@@ -101,6 +102,23 @@ def test_after_five_failures_an_account_takes_no_attempt_for_five_minutes(admin:
 
     with later(minutes=5, seconds=1):
         assert owner.post(path, {field: "admin", "password": PASSWORD}).status_code == 302
+
+
+@pytest.mark.parametrize("path", [LOGIN, ADMIN_LOGIN])
+def test_the_limit_is_one_however_the_site_is_called(admin: User, settings: Settings, path: str) -> None:
+    settings.ALLOWED_HOSTS = ["testserver", "localhost"]
+    for host in ("testserver", "testSERVER", "testserver.", "testserver:80", "localhost"):
+        assert "Too many" not in fail(Browser(ip=ELSEWHERE, host=host), "admin", path)
+
+    assert "Too many" in fail(Browser(host="TestServer"), "admin", path)
+
+
+def test_the_limit_does_not_tell_whose_an_address_is(alice: User) -> None:
+    for _ in range(6):
+        page = fail(Browser(ip=ELSEWHERE), "alice@example.com")
+    assert "Too many" in page
+
+    assert "Too many" not in fail(Browser(), "alice")
 
 
 def test_the_limit_is_one_for_both_forms(admin: User) -> None:
