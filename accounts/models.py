@@ -15,13 +15,15 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
+from accounts.fields import LowerCaseEmailField
+
 USER_AGENT_LENGTH = 1024
 FAMILY_LENGTH = 64
 PLACE_LENGTH = 128
 
 
 class User(AbstractUser):
-    email = models.EmailField("e-mail address", unique=True)
+    email = LowerCaseEmailField("e-mail address", unique=True)
     # What other services know this person by: it says nothing and survives a change of name or address.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
 

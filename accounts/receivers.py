@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.account.signals import password_changed, password_reset, password_set
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -36,3 +38,10 @@ def on_password_set(request: HttpRequest, user: User, **kwargs: Any) -> None:
 @receiver(password_reset)
 def on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
     password_changes.record_change(request, user, PasswordChange.How.RESET)
+
+
+@receiver(pre_save, sender=EmailAddress)
+def on_email_address_saved(instance: EmailAddress, **kwargs: Any) -> None:
+    """allauth keeps addresses in lower case, and one as it was typed: where who was added by an operator first signs
+    in. It would not find that again."""
+    instance.email = instance.email.lower()

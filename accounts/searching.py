@@ -80,11 +80,10 @@ def find_people(word: str) -> list[int]:
     """The keys of those whose e-mail address or user name is this in any case, or begins with it; at most one more
     than MOST_PEOPLE.
 
-    Addresses and names are kept as they were typed; allauth keeps addresses in lower case.
+    Names are kept as they were typed, addresses in lower case.
     """
-    begins = Q(email__startswith=word) | Q(email__startswith=word.lower()) | Q(username__startswith=word)
-    people = User.objects.alias(lower_email=Lower("email"), lower_name=Lower("username"))
-    found = people.filter(begins | Q(lower_email=word.lower()) | Q(lower_name=word.lower()))
+    begins = Q(email__startswith=word.lower()) | Q(username__startswith=word)
+    found = User.objects.alias(lower_name=Lower("username")).filter(begins | Q(lower_name=word.lower()))
     return list(found.order_by().values_list("pk", flat=True)[: MOST_PEOPLE + 1])
 
 
