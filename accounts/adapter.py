@@ -14,6 +14,7 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from accounts import usernames
 from accounts.clients import client_ip, client_user_agent
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,12 @@ class AccountAdapter(DefaultAccountAdapter):
         if template_prefix not in TOLD_BY_NOTICE:
             tell = functools.partial(super().send_notification_mail, template_prefix, *args, **kwargs)
             transaction.on_commit(tell)
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        name: str = super().clean_username(username, shallow)
+        if not shallow and usernames.is_taken(name):
+            raise self.validation_error("username_taken")
+        return name
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
         """Where notices go stays: without it the account would have none."""

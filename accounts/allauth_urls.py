@@ -4,8 +4,10 @@ from django.urls import path, re_path
 
 from accounts import password_views as views
 from accounts.address_views import EmailView
+from accounts.sign_up import SignUpView
 
 urlpatterns = [
+    path("signup/", SignUpView.as_view(), name="account_signup"),
     path("email/", EmailView.as_view(), name="account_email"),
     path("password/change/", views.PasswordChangeView.as_view(), name="account_change_password"),
     path("password/set/", views.PasswordSetView.as_view(), name="account_set_password"),
