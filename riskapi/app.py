@@ -78,9 +78,13 @@ def _small_body(asked: Request) -> bytes:
 
 
 def _idempotency_key(asked: Request) -> str:
+    """The key of a request whose signature is valid, which covers the key as ``webhook-id`` only."""
     key = asked.headers.get("Idempotency-Key", "")
     if not IDEMPOTENCY_KEY.fullmatch(key):
         detail = "The Idempotency-Key header must be given, with 1 to 255 visible ASCII characters."
+        raise Problem(HTTPStatus.BAD_REQUEST, detail)
+    if key != asked.headers["webhook-id"]:
+        detail = "The Idempotency-Key header must be the same as webhook-id, which is signed."
         raise Problem(HTTPStatus.BAD_REQUEST, detail)
     return key
 

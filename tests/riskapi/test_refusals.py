@@ -80,6 +80,16 @@ def test_a_missing_idempotency_key_is_a_bad_request(client: FlaskClient) -> None
     assert "Idempotency-Key" in refused(client.post("/v1/assessments", data=body, headers=signed), 400)["detail"]
 
 
+def test_a_key_that_is_not_the_signed_id_is_a_bad_request(client: FlaskClient) -> None:
+    body = as_json(facts())
+    assert post(client, body).status_code == 201
+
+    # Who overheard a request could else have it assessed anew, and take any key of the caller's.
+    answer = post(client, body, idempotency_key="run-2")
+
+    assert "webhook-id" in refused(answer, 400)["detail"]
+
+
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
 def test_a_missing_signature_header_is_named(client: FlaskClient, name: str) -> None:
     body = as_json(facts())
@@ -154,7 +164,7 @@ def test_doubled_headers_never_break_it(client: FlaskClient, name: str) -> None:
 
     answer = client.post("/v1/assessments", data=body, headers=signed)
 
-    assert answer.status_code == (201 if name == "idempotency-key" else 401)
+    assert answer.status_code == (400 if name == "idempotency-key" else 401)
 
 
 @pytest.mark.parametrize(
