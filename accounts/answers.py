@@ -10,12 +10,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import devices, security_log, verdicts
+from accounts.follow_ups import FOLLOW_UP_AFTER
 from accounts.models import Notice, SecurityEvent, SignIn
 
 logger = logging.getLogger(__name__)
 
 Answer = SignIn.Answer
 
+# Whose session may answer for others, unless the risk service has its person asked about it.
+BEYOND_QUESTION = (SignIn.DeviceReason.COOKIE, SignIn.DeviceReason.FIRST_DEVICE)
 # What an answer may follow. "It was not me" stands: whoever was thrown out by it shall not take it back.
 BEFORE = {Answer.MINE: ("",), Answer.NOT_MINE: ("", Answer.MINE)}
 
@@ -23,15 +26,17 @@ BEFORE = {Answer.MINE: ("",), Answer.NOT_MINE: ("", Answer.MINE)}
 def may_vouch(sign_in: SignIn, *, by: SignIn | None) -> bool:
     """Whether the session that began with the same person's sign-in ``by`` may say "it was me".
 
-    Whoever it was would say so, and nobody would ask any further. So that takes another device, which was there
-    before and has kept its trust; or a link from the mail.
+    Whoever it was would say so, and nobody would ask any further. So that takes another device, which has kept its
+    trust and was there so long before that its owner would have been told of it, and asked again; and a session that
+    is not in question itself. Or a link from the mail.
     """
     return (
         by is not None
         and by.device is not None
         and by.device.untrusted_at is None
-        and by.device.first_seen_at < sign_in.created_at
+        and by.device.first_seen_at <= sign_in.created_at - FOLLOW_UP_AFTER
         and sign_in.device_id not in (None, by.device_id)
+        and not _is_in_question(by)
     )
 
 
@@ -54,6 +59,14 @@ def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
         logger.warning("sign-in %s: its owner says that it was not them", sign_in.pk)
     Notice.objects.filter(sign_in=sign_in, followed_up_at=None).update(follow_up_at=None)
     return True
+
+
+def _is_in_question(sign_in: SignIn) -> bool:
+    """Whether it may be anybody's: its person was told of it and has not answered, or it was taken for a known device
+    without the cookie of one."""
+    if sign_in.answer:
+        return sign_in.answer != Answer.MINE
+    return sign_in.device_reason not in BEYOND_QUESTION or Notice.objects.filter(sign_in=sign_in).exists()
 
 
 def _throw_out(sign_in: SignIn) -> None:

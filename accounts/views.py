@@ -28,10 +28,8 @@ THANKS = {
     Answer.NOT_MINE: "That browser is signed out, and its device is not trusted any longer. "
     "Now choose a new password: whoever it was may know the old one.",
 }
-CANNOT_VOUCH = (
-    "Whoever signed in would say so. Answer by the link in the mail that we sent you, or from another device "
-    "that you had used before."
-)
+# The page that it leads back to says why, and where it can be said.
+CANNOT_VOUCH = "“It was me” was not stored."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,7 +40,7 @@ def answer(request: HttpRequest, sign_in_id: int) -> HttpResponse:
     own = SignIn.objects.filter(user=request.user.pk, emptied_at=None).select_related("user", "device")
     sign_in = get_object_or_404(own, pk=sign_in_id)
     if request.method != "POST":
-        return _ask(request, sign_in, said=None)
+        return _ask_own(request, sign_in)
     said = request.POST.get("answer")
     if said not in Answer.values:
         raise BadRequest("answer is mine or not_mine")
@@ -63,16 +61,20 @@ def answer_by_link(request: HttpRequest, token: str, said: SignIn.Answer) -> Htt
     except answer_links.LinkExpired:
         return render(request, "accounts/answer_link.html", {"expired": True}, status=HTTPStatus.GONE)
     if request.method != "POST":
-        return _ask(request, sign_in, said=said)
+        return _ask(request, sign_in, {said}, by_link=True)
     return _take(request, sign_in, said, by="link")
 
 
-def _ask(request: HttpRequest, sign_in: SignIn, *, said: SignIn.Answer | None) -> HttpResponse:
-    """``said``: what the link says, None where the person is signed in and may say either."""
-    sayable = [one for one in Answer if sign_in.answer in answers.BEFORE[one] and one == (said or one)]
-    if said is None and sign_in.pk == request.session.get(SESSION_KEY):
-        sayable = [one for one in sayable if one == Answer.NOT_MINE]
-    return render(request, "accounts/answer.html", {"sign_in": sign_in, "sayable": sayable, "by_link": bool(said)})
+def _ask_own(request: HttpRequest, sign_in: SignIn) -> HttpResponse:
+    if answers.may_vouch(sign_in, by=_own_sign_in(request)):
+        return _ask(request, sign_in, set(Answer))
+    return _ask(request, sign_in, {Answer.NOT_MINE}, cannot_vouch=sign_in.answer in answers.BEFORE[Answer.MINE])
+
+
+def _ask(request: HttpRequest, sign_in: SignIn, which: set[SignIn.Answer], **more: bool) -> HttpResponse:
+    """Offer ``which`` answers, of those that can still be given."""
+    sayable = [one for one in Answer if one in which and sign_in.answer in answers.BEFORE[one]]
+    return render(request, "accounts/answer.html", {"sign_in": sign_in, "sayable": sayable, **more})
 
 
 def _take(request: HttpRequest, sign_in: SignIn, said: SignIn.Answer, *, by: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from pytest_django import Settings
 
 from accounts.models import User
-from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide
+from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide, later
 from tests.conftest import PASSWORD
 
 
@@ -23,9 +23,10 @@ def password_hash() -> str:
 
 @pytest.fixture
 def owner(alice: User) -> Browser:
-    """Of the account, in which she has signed in."""
+    """Of the account, in which she signed in the day before yesterday."""
     browser = Browser()
-    decide(browser.sign_in(alice))
+    with later(days=-2):
+        decide(browser.sign_in(alice))
     return browser
 
 

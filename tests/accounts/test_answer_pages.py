@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import notices
-from accounts.models import SignIn, User, Verdict
-from tests.accounts.browser import ELSEWHERE, Browser, decide, said_of
+from accounts import follow_ups, notices, verdicts
+from accounts.models import Notice, SignIn, User, Verdict
+from tests.accounts.browser import ELSEWHERE, FIREFOX_ON_WINDOWS, Browser, decide, said_of
 from tests.markup import Page
 from tests.pages.browsing import assert_well_made
 
@@ -99,11 +99,41 @@ def test_mine_from_a_device_that_was_there_before_is_stored_and_shown(owner: Bro
 def test_an_intruder_cannot_have_the_questions_stopped(alice: User, intruder: Browser, sign_in: SignIn) -> None:
     assert say(intruder, sign_in, "mine").status_code == 302
     page = page_of(intruder, address(sign_in))
-    assert "Whoever signed in would say so." in page.text
+    assert "“It was me” was not stored." in page.text
+    assert "whoever signed in would say so" in page.text and "the link in the mail" in page.text
     decide(intruder.sign_in(alice))
     assert say(intruder, sign_in, "mine").status_code == 302
 
     assert said_of(sign_in) == ""
+
+
+def test_nor_by_an_earlier_sign_in_of_theirs_for_a_later_one(alice: User, owner: Browser, intruder: Browser) -> None:
+    decide(intruder.sign_in(alice))
+    later_one = decide(Browser(FIREFOX_ON_WINDOWS, "192.0.2.7").sign_in(alice))
+    deny = {"id": "a-1", "score": 75, "level": "high", "decision": "deny", "reasons": []}
+    verdicts.act_on_assessment(later_one, deny)
+    follow_ups.ask_about(later_one, "<1@testserver>")
+
+    assert buttons_of(page_of(intruder, address(later_one))) == ["not_mine"]
+    say(intruder, later_one, "mine")
+
+    assert said_of(later_one) == ""
+    assert Notice.objects.get().follow_up_at is not None
+
+
+def test_who_cannot_say_mine_is_told_where_they_can(alice: User, owner: Browser, intruder: Browser) -> None:
+    sign_in = decide(intruder.sign_in(alice))
+    young = Browser(FIREFOX_ON_WINDOWS, ELSEWHERE)
+    decide(young.sign_in(alice))
+
+    page = page_of(young, address(sign_in))
+    assert_well_made(page)
+    assert buttons_of(page) == ["not_mine"]
+    assert "Use a device that you had used for a day or more before." in page.text
+    notices.claim_notice(sign_in, "<1@testserver>")
+    page = page_of(young, address(sign_in))
+    assert "Use the link in the mail that we sent you, which works in any browser, or a device" in page.text
+    assert "not taken from this browser" not in page_of(owner, address(sign_in)).text
 
 
 def test_a_double_click_is_one_answer(owner: Browser, intruder: Browser, sign_in: SignIn) -> None:

@@ -9,17 +9,22 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import answers, notices, verdicts
+from accounts import answers, follow_ups, notices, verdicts
 from accounts.answers import Answer
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User
+from accounts.sign_ins import SESSION_KEY
 from tests.accounts.browser import (
     CHROME_ON_LINUX,
+    COOKIE,
     ELSEWHERE,
     FIREFOX_ON_WINDOWS,
+    NEXT_DOOR,
+    SAME_NETWORK,
     UNTRUSTED,
     Browser,
     decide,
     found,
+    later,
     said_of,
 )
 
@@ -149,8 +154,58 @@ def test_of_answers_at_the_same_time_one_counts(sign_in: SignIn) -> None:
 # --- Who may say "it was me" --------------------------------------------------------------------------------
 
 
-def test_a_device_that_was_there_before_may_vouch_for_another(alice: User, owner: Browser, sign_in: SignIn) -> None:
+def own(browser: Browser) -> SignIn:
+    """The sign-in with which the session of this browser began."""
+    return SignIn.objects.select_related("device").get(pk=browser.client.session[SESSION_KEY])
+
+
+def test_a_device_that_was_there_the_day_before_may_vouch_for_another(
+    alice: User, owner: Browser, sign_in: SignIn
+) -> None:
+    assert answers.may_vouch(sign_in, by=own(owner))
     assert answers.may_vouch(sign_in, by=decide(owner.sign_in(alice)))
+
+
+def test_one_that_has_come_since_cannot_though_its_cookie_is_known(alice: User, owner: Browser) -> None:
+    young = Browser(FIREFOX_ON_WINDOWS, ELSEWHERE)
+    with later(hours=-23):
+        decide(young.sign_in(alice))
+    again = decide(young.sign_in(alice))
+    sign_in = decide(Browser(CHROME_ON_LINUX, ELSEWHERE).sign_in(alice))
+
+    assert found(again) == COOKIE
+    assert not answers.may_vouch(sign_in, by=again)
+
+
+def test_who_is_in_the_same_network_without_the_cookie_cannot_vouch(alice: User, owner: Browser) -> None:
+    neighbour = decide(Browser(ip=NEXT_DOOR).sign_in(alice))
+    sign_in = decide(Browser(CHROME_ON_LINUX, ELSEWHERE).sign_in(alice))
+
+    assert (found(neighbour), neighbour.device) == (SAME_NETWORK, own(owner).device)
+    assert not answers.may_vouch(sign_in, by=neighbour)
+
+
+def test_a_session_that_is_asked_about_cannot_vouch_until_it_is_answered_for(
+    alice: User, owner: Browser, sign_in: SignIn
+) -> None:
+    by = decide(owner.sign_in(alice))
+    follow_ups.ask_about(by, "<1@testserver>")
+    assert not answers.may_vouch(sign_in, by=own(owner))
+
+    answers.answer(by, Answer.MINE)
+    assert answers.may_vouch(sign_in, by=own(owner))
+
+
+def test_a_new_session_of_an_old_device_may_vouch_once_it_is_answered_for(
+    alice: User, owner: Browser, sign_in: SignIn
+) -> None:
+    Device.objects.filter(sign_ins=own(owner)).update(untrusted_at=timezone.now())
+    by = decide(owner.sign_in(alice))
+    assert found(by) == UNTRUSTED
+    assert not answers.may_vouch(sign_in, by=own(owner))
+
+    answers.answer(by, Answer.MINE)
+    assert answers.may_vouch(sign_in, by=own(owner))
 
 
 def test_whoever_signed_in_cannot_vouch_for_themselves(alice: User, sign_in: SignIn, intruder: Browser) -> None:
