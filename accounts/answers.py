@@ -44,7 +44,8 @@ def may_vouch(sign_in: SignIn, *, by: SignIn | None) -> bool:
 def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
     """Store what the person says, and do what follows; False where that was said before, or cannot be said any more.
 
-    ``how`` it was said goes into the security log. Nothing of the evidence is taken back by "it was me".
+    ``how`` it was said goes into the security log. Of the evidence nothing is taken back by "it was me"; but a device
+    that was disowned before is its owner's again.
     """
     # It locks the person's row first, as the workflow does; of one that waits for a worker the device is not known yet.
     sign_in = devices.recognise_device(sign_in)
@@ -52,7 +53,9 @@ def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
     if not sayable.update(answer=said, answered_at=timezone.now()):
         return False
     security_log.record_event(sign_in, SecurityEvent.Kind.SIGN_IN_ANSWERED, {"answer": said, **how})
-    if said == Answer.NOT_MINE:
+    if said == Answer.MINE:
+        devices.own_device(sign_in)
+    else:
         _throw_out(sign_in)
         # A line of its own, also where the person had said something else before.
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSIONS_ENDED, {"because": said, **how})
@@ -70,12 +73,12 @@ def _is_in_question(sign_in: SignIn) -> bool:
 
 
 def _throw_out(sign_in: SignIn) -> None:
-    """End the sessions of this sign-in and of all others from its device, which is not trusted any longer.
+    """End the sessions of this sign-in and of all others from its device, which is disowned.
 
     Device, sessions, and then the notice: a verdict that comes at the same moment locks them in this order, too.
     """
     if sign_in.device:
-        devices.untrust_device(sign_in.device)
+        devices.disown_device(sign_in.device)
     verdicts.end_session(sign_in)
     if sign_in.device:
         others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")

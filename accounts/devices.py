@@ -66,6 +66,24 @@ def untrust_device(device: Device) -> None:
     Device.objects.filter(pk=device.pk).update(untrusted_at=timezone.now())
 
 
+def disown_device(device: Device) -> None:
+    """End the trust in one device, and not until its next sign-in: who was thrown out gains nothing by coming back."""
+    now = timezone.now()
+    Device.objects.filter(pk=device.pk).update(untrusted_at=now, disowned_at=now)
+
+
+def own_device(sign_in: SignIn) -> None:
+    """Its person says that this sign-in was theirs: so is its device, where they had disowned it before."""
+    disowned = Device.objects.filter(sign_ins=sign_in, disowned_at__lt=sign_in.created_at)
+    disowned.filter(untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)  # not what was lost since
+    disowned.update(disowned_at=None)
+
+
+def let_disowned_devices_back(user: User) -> None:
+    """Who signs in from now on knows the new password: then each is one that has lost its trust like any other."""
+    Device.objects.filter(user=user, disowned_at__isnull=False).update(untrusted_at=timezone.now(), disowned_at=None)
+
+
 def _recognise_undecided(user_id: int, *, up_to: int) -> list[SignIn]:
     """Decide the person's undecided sign-ins up to that id, oldest first; returns them.
 
@@ -188,4 +206,5 @@ def _touch(device: Device, sign_in: SignIn) -> None:
         last_seen_at=sign_in.created_at,
     )
     if device.untrusted_at:
-        Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)
+        lost = Device.objects.filter(pk=device.pk, untrusted_at__lt=sign_in.created_at, disowned_at=None)
+        lost.update(untrusted_at=None)

@@ -54,6 +54,9 @@ class Device(models.Model):
     untrusted_at = models.DateTimeField(
         null=True, help_text="a password reset, or a sign-in that was denied or disowned, ended the trust in it"
     )
+    disowned_at = models.DateTimeField(
+        null=True, help_text="its owner has said that it was not them, and had no new password since"
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 

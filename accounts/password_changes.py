@@ -29,6 +29,7 @@ def record_change(request: HttpRequest, user: User, how: How) -> PasswordChange:
     stays = own and how != How.RESET
     if how in ENDS_TRUST and not stays:
         devices.untrust_devices(user)
+    devices.let_disowned_devices_back(user)
     change = PasswordChange.objects.create(
         user=user,
         how=how,

@@ -25,7 +25,7 @@ Answer = SignIn.Answer
 
 THANKS = {
     Answer.MINE: "Thank you. You will not be asked about this sign-in again.",
-    Answer.NOT_MINE: "That browser is signed out, and its device is not trusted any longer. "
+    Answer.NOT_MINE: "That browser is signed out, and its device is not trusted until you have a new password. "
     "Now choose a new password: whoever it was may know the old one.",
 }
 # The page that it leads back to says why, and where it can be said.

@@ -70,6 +70,56 @@ def test_who_was_thrown_out_is_told_of_when_they_come_back(alice: User, sign_in:
     assert notices.is_worth_a_notice(back)
 
 
+def test_who_was_thrown_out_is_told_of_at_each_sign_in(alice: User, sign_in: SignIn, intruder: Browser) -> None:
+    answers.answer(sign_in, Answer.NOT_MINE)
+
+    assert [found(decide(intruder.sign_in(alice))) for _ in range(3)] == [UNTRUSTED] * 3
+    assert not Device.objects.filter(sign_ins=sign_in, untrusted_at=None).exists()
+
+
+def test_who_was_thrown_out_cannot_vouch_however_often_they_come_back(alice: User, intruder: Browser) -> None:
+    with later(days=-2):
+        decide(Browser().sign_in(alice))
+        answers.answer(decide(intruder.sign_in(alice)), Answer.NOT_MINE)
+    for _ in range(2):
+        back = decide(intruder.sign_in(alice))
+    another = decide(Browser(FIREFOX_ON_WINDOWS, ELSEWHERE).sign_in(alice))
+
+    assert not answers.may_vouch(another, by=own(intruder))
+    assert not answers.may_vouch(back, by=decide(intruder.sign_in(alice)))
+
+
+def test_mine_of_a_later_sign_in_gives_the_device_its_trust_back(
+    alice: User, sign_in: SignIn, intruder: Browser
+) -> None:
+    answers.answer(sign_in, Answer.NOT_MINE)
+    back = decide(intruder.sign_in(alice))
+
+    answers.answer(back, Answer.MINE)
+
+    assert found(decide(intruder.sign_in(alice))) == COOKIE
+
+
+def test_mine_of_an_earlier_one_does_not(alice: User, sign_in: SignIn, intruder: Browser) -> None:
+    answers.answer(decide(intruder.sign_in(alice)), Answer.NOT_MINE)
+    answers.answer(sign_in, Answer.MINE)
+
+    assert [found(decide(intruder.sign_in(alice))) for _ in range(2)] == [UNTRUSTED] * 2
+
+
+def test_mine_gives_no_trust_back_that_was_lost_since_otherwise(
+    alice: User, sign_in: SignIn, intruder: Browser
+) -> None:
+    answers.answer(sign_in, Answer.NOT_MINE)
+    back = decide(intruder.sign_in(alice))
+    deny = {"id": "a-1", "score": 75, "level": "high", "decision": "deny", "reasons": []}
+    verdicts.act_on_assessment(back, deny)
+
+    answers.answer(back, Answer.MINE)
+
+    assert [found(decide(intruder.sign_in(alice))) for _ in range(2)] == [UNTRUSTED, COOKIE]
+
+
 def test_not_mine_of_a_sign_in_that_no_worker_has_looked_at_yet_ends_its_trust_too(
     alice: User, owner: Browser, intruder: Browser
 ) -> None:

@@ -9,7 +9,7 @@ from django.core import mail
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import notices
+from accounts import answers, notices
 from accounts.models import Device, SignIn, User
 from tests.accounts.browser import (
     CHROME_ON_LINUX,
@@ -20,7 +20,9 @@ from tests.accounts.browser import (
     Browser,
     decide,
     found,
+    signed_in,
 )
+from tests.accounts.test_password_changes import change_password
 from tests.conftest import PASSWORD
 
 
@@ -62,6 +64,23 @@ def test_after_a_reset_a_cookie_leads_to_its_device_which_is_new_once(alice: Use
 
     third = decide(browser.sign_in(alice))
     assert (found(third), third.device) == (COOKIE, first.device)
+
+
+@pytest.mark.parametrize("by_reset", [True, False])
+def test_a_new_password_lets_a_disowned_device_come_back_which_is_new_once(alice: User, by_reset: bool) -> None:
+    browser = Browser()
+    answers.answer(decide(browser.sign_in(alice)), SignIn.Answer.NOT_MINE)
+    waiting = browser.sign_in(alice)
+
+    if by_reset:
+        reset_password(alice)
+    else:
+        change_password(signed_in(alice))
+        alice.set_password(PASSWORD)
+        alice.save()
+
+    assert found(decide(waiting)) == UNTRUSTED  # it still knew the old one
+    assert [found(decide(browser.sign_in(alice))) for _ in range(2)] == [UNTRUSTED, COOKIE]
 
 
 def test_after_a_reset_nothing_is_alike_to_a_device_that_is_not_trusted(alice: User) -> None:

@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from pytest_django import Settings
 
-from accounts import notices
+from accounts import answers, notices
 from accounts.models import Notice, SignIn, User
 from tests.accounts.browser import CHROME_ON_LINUX, Browser, decide
 
@@ -133,6 +133,17 @@ def test_a_sign_in_has_one_notice_however_often_it_is_claimed(sign_in: SignIn) -
 
     assert first == second == Notice.objects.get()
     assert (second.message_id, second.state) == (MESSAGE_ID, Notice.State.CLAIMED)
+
+
+def test_of_a_device_that_was_disowned_it_says_how_that_ends(sign_in: SignIn, owner: Browser) -> None:
+    intruder = Browser(CHROME_ON_LINUX, "81.2.69.142")
+    answers.answer(decide(intruder.sign_in(sign_in.user)), SignIn.Answer.NOT_MINE)
+
+    message = sent_for(decide(intruder.sign_in(sign_in.user)))
+
+    for body in (str(message.body), html_of(message)):
+        assert "from a device of which you said that it was not you" in body
+        assert "until you say “it was me” of one, or choose a new password" in body
 
 
 def test_a_person_who_changed_the_address_gets_it_at_the_new_one(sign_in: SignIn) -> None:

@@ -83,7 +83,7 @@ _export(
     {
         **_fields("id", "user_id"),
         "user": attrgetter("user.email"),
-        **_fields("browser", "os", "network", "first_seen_at", "last_seen_at", "untrusted_at"),
+        **_fields("browser", "os", "network", "first_seen_at", "last_seen_at", "untrusted_at", "disowned_at"),
     },
     "user",
 )
