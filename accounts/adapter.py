@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 # they can sign in, and guessers among them gain nothing.
 NO_ADDRESS = "unknown"
 MAIL_NOT_SENT = "mail_not_sent"
-# What tells of these is the notice of the change's workflow, which outlasts a mail server that is away.
-TOLD_BY_NOTICE = {f"account/email/password_{what}" for what in ("changed", "set", "reset")}
+# What tells of these is the notice of the change, which outlasts a mail server that is away.
+TOLD_BY_NOTICE = {
+    f"account/email/{what}" for what in ("password_changed", "password_set", "password_reset", "email_changed")
+}
 SAYS_MAIL_SENT = "account/messages/email_confirmation_sent.txt"
 NOT_RIGHT = "The e-mail address, user name or password is not correct."
 

@@ -9,13 +9,13 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from accounts.filters import SinceFilter, first_since, titled
 from accounts.forms import AdminSignInForm
 from accounts.links import LinkedAdmin, Lists
-from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
+from accounts.models import Device, EmailChange, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
 from accounts.paging import PagedAdmin
 from accounts.password_changes import record_change
 from accounts.searching import SearchAdmin
@@ -148,13 +148,18 @@ class NoticeAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         """Each way to a person by itself: joined, they are so many tables that PostgreSQL looks for no better order
         (join_collapse_limit), and a search would read them all."""
-        return super().get_queryset(request).prefetch_related(*self.search_person)
+        return super().get_queryset(request).prefetch_related(*self.search_person, "email_change__user")
+
+    def ways_to(self, people: list[int]) -> list[Q]:
+        """Changes of addresses by their keys: of a few PostgreSQL expects that each has very many notices."""
+        changes = EmailChange.objects.filter(user__in=people).values_list("pk", flat=True)
+        return [*super().ways_to(people), Q(email_change__in=list(changes))]
 
     def user(self, notice: Notice) -> User:
         return notice.user
 
-    def of(self, notice: Notice) -> Notice | SignIn | PasswordChange:
-        return notice.follow_up_of or notice.sign_in or notice.password_change
+    def of(self, notice: Notice) -> Notice | SignIn | PasswordChange | EmailChange:
+        return notice.follow_up_of or notice.about
 
 
 @admin.register(PasswordChange)

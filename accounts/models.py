@@ -171,8 +171,28 @@ class PasswordChange(models.Model):
         return f"password change {self.pk}"
 
 
+class EmailChange(models.Model):
+    """The fact that the address that a person's mails go to was changed."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="email_changes", db_index=False)
+    old = models.EmailField()
+    new = models.EmailField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "created_at"], name="email_change_by_user"),
+            models.Index(fields=["created_at"], name="email_change_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"change of address {self.pk}"
+
+
 class Notice(models.Model):
-    """A mail that tells a person of a sign-in or of a new password, or asks again; at most one of each."""
+    """A mail that tells a person of a sign-in, a new password or a new address, or asks again; at most one of each."""
 
     class State(models.TextChoices):
         CLAIMED = "claimed", "being sent"
@@ -186,6 +206,9 @@ class Notice(models.Model):
     )
     password_change: models.OneToOneField[PasswordChange | None, PasswordChange] = models.OneToOneField(  # type: ignore[misc]
         PasswordChange, models.CASCADE, null=True, related_name="notice"
+    )
+    email_change: models.OneToOneField[EmailChange | None, EmailChange] = models.OneToOneField(  # type: ignore[misc]
+        EmailChange, models.CASCADE, null=True, related_name="notice"
     )
     follow_up_of: models.OneToOneField[Notice | None, Notice] = models.OneToOneField(  # type: ignore[misc]
         "self", models.CASCADE, null=True, related_name="follow_up", help_text="the one that nobody answered"
@@ -219,9 +242,10 @@ class Notice(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(sign_in__isnull=False, password_change=None, follow_up_of=None)
-                | models.Q(sign_in=None, password_change__isnull=False, follow_up_of=None)
-                | models.Q(sign_in=None, password_change=None, follow_up_of__isnull=False),
+                condition=models.Q(sign_in__isnull=False, password_change=None, email_change=None, follow_up_of=None)
+                | models.Q(sign_in=None, password_change__isnull=False, email_change=None, follow_up_of=None)
+                | models.Q(sign_in=None, password_change=None, email_change__isnull=False, follow_up_of=None)
+                | models.Q(sign_in=None, password_change=None, email_change=None, follow_up_of__isnull=False),
                 name="notice_is_of_one_thing",
             ),
         ]
@@ -229,14 +253,19 @@ class Notice(models.Model):
     def __str__(self) -> str:
         if self.follow_up_of_id:
             return f"follow-up of the {self.follow_up_of}"
-        return f"notice of {self.sign_in if self.sign_in_id else self.password_change}"
+        return f"notice of {self.about}"
 
     @property
     def user(self) -> User:
         """Whom it tells."""
+        return self.about.user
+
+    @property
+    def about(self) -> SignIn | PasswordChange | EmailChange:
+        """What it tells of, or asks about again."""
         if self.follow_up_of_id:
-            return self.follow_up_of.user
-        return self.sign_in.user if self.sign_in_id else self.password_change.user
+            return self.follow_up_of.about
+        return self.sign_in or self.password_change or self.email_change
 
 
 class SecurityEvent(models.Model):
@@ -250,6 +279,7 @@ class SecurityEvent(models.Model):
         RISK_UNAVAILABLE = "risk_unavailable", "no verdict could be had"
         SIGN_IN_ANSWERED = "sign_in_answered", "a sign-in was answered for"
         PASSWORD_CHANGED = "password_changed", "password changed"
+        EMAIL_CHANGED = "email_changed", "primary e-mail address changed"
         SESSIONS_ENDED = "sessions_ended", "other sessions ended"
         RUN_STEERED = "run_steered", "an operator acted on a run"
         BULK_JOB = "bulk_job", "an operator's bulk job"

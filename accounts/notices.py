@@ -1,5 +1,5 @@
-"""The mails that tell a person of a sign-in that may not be theirs, or of a new password: when, with what, from where,
-what to do."""
+"""The mails that tell a person of a sign-in that may not be theirs, of a new password or a new address: when, with
+what, from where, what to do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import answer_links
+from accounts import answer_links, email_changes
 from accounts.clients import families_of
 from accounts.database import insist
-from accounts.models import Notice, PasswordChange, SignIn, device_name
+from accounts.models import EmailChange, Notice, PasswordChange, SignIn, device_name
 
 State = Notice.State
 
@@ -73,15 +73,16 @@ def claim_notice(about: SignIn | PasswordChange, message_id: str) -> Notice:
 def send_notice(notice: Notice) -> None:
     """Send the mail. Every attempt carries the same Message-ID, by which mail programs see one mail.
 
+    It goes where the person's mails went when that happened: who has changed the address since may be whom it is about.
     Raises MailServerAway or MailRefused.
     """
-    template = "accounts/password_notice" if notice.password_change_id else "accounts/notice"
+    template = _template(notice)
     context = notice_context(notice)
     mail = EmailMultiAlternatives(
         # Of one line, whatever is in it: a newline would begin another header.
         subject=" ".join(render_to_string(f"{template}_subject.txt", context).split()),
         body=render_to_string(f"{template}.txt", context),
-        to=[notice.user.email],
+        to=[_recipient(notice)],
         # RFC 3834: no out-of-office reply is wanted.
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"} | _thread(notice),
     )
@@ -93,6 +94,17 @@ def send_notice(notice: Notice) -> None:
             mail.send()
     except (OSError, ValueError) as error:  # an SMTPException is an OSError
         raise mail_error_of(error)(str(error)) from error
+
+
+def _recipient(notice: Notice) -> str:
+    about = notice.about
+    return about.old if isinstance(about, EmailChange) else email_changes.address_at(about.user, about.created_at)
+
+
+def _template(notice: Notice) -> str:
+    if notice.email_change_id:
+        return "accounts/email_notice"
+    return "accounts/password_notice" if notice.password_change_id else "accounts/notice"
 
 
 def mail_error_of(error: OSError | ValueError) -> type[MailServerAway] | type[MailRefused]:
@@ -124,8 +136,7 @@ def _thread(notice: Notice) -> dict[str, str]:
 
 
 def notice_context(notice: Notice) -> dict[str, Any]:
-    about = _change_context(notice.password_change) if notice.password_change_id else _sign_in_context(notice)
-    return about | {
+    return _about(notice) | {
         "user": notice.user,
         "site_host": urlsplit(settings.SITE_URL).netloc,
         "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
@@ -135,9 +146,13 @@ def notice_context(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _sign_in_context(notice: Notice) -> dict[str, Any]:
+def _about(notice: Notice) -> dict[str, Any]:
+    about = notice.about
+    return _sign_in_context(notice, about) if isinstance(about, SignIn) else _change_context(about)
+
+
+def _sign_in_context(notice: Notice, sign_in: SignIn) -> dict[str, Any]:
     occasion = _occasion(notice)
-    sign_in = notice.follow_up_of.sign_in if notice.follow_up_of_id else notice.sign_in
     return {
         "occasion": occasion,
         "heading": HEADINGS[occasion],
@@ -154,7 +169,7 @@ def _occasion(notice: Notice) -> str:
     return "new_device" if is_worth_a_notice(notice.sign_in) else "suspicious"
 
 
-def _change_context(change: PasswordChange) -> dict[str, Any]:
+def _change_context(change: PasswordChange | EmailChange) -> dict[str, Any]:
     families = families_of(change.user_agent)
     return {"change": change, "device_name": device_name(browser=families.browser, os=families.os)}
 
@@ -181,7 +196,9 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
     due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
     delivered = []
     until = time.monotonic() + LONGEST_ROUND
-    of_someone = due.select_related("sign_in__user", "password_change__user", "follow_up_of__sign_in__user")
+    of_someone = due.select_related(
+        "sign_in__user", "password_change__user", "email_change__user", "follow_up_of__sign_in__user"
+    )
     for notice in of_someone.order_by("next_attempt_at")[:most]:
         if time.monotonic() > until:
             break

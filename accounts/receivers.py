@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.core import context as allauth_context
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import password_changes, sign_ins
+from accounts import email_changes, password_changes, sign_ins
 from accounts.models import PasswordChange, User
 
 
@@ -45,3 +47,10 @@ def on_email_address_saved(instance: EmailAddress, **kwargs: Any) -> None:
     """allauth keeps addresses in lower case, and one as it was typed: where who was added by an operator first signs
     in. It would not find that again."""
     instance.email = instance.email.lower()
+
+
+@receiver(pre_save, sender=User)
+def on_user_saved(instance: User, raw: bool, update_fields: Collection[str] | None, **kwargs: Any) -> None:
+    """By whatever changes the address: allauth tells of some of the ways alone on which it does."""
+    if instance.pk and not raw and (update_fields is None or "email" in update_fields):
+        email_changes.record_change(instance, allauth_context.request)

@@ -22,7 +22,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.device_cookies import MAX_AGE
-from accounts.models import Device, Notice, SecurityEvent, SignIn, Verdict
+from accounts.models import Device, EmailChange, Notice, SecurityEvent, SignIn, Verdict
 
 M = TypeVar("M", bound=Model)
 
@@ -58,6 +58,11 @@ def due_failures() -> QuerySet[SecurityEvent]:
     """Sign-ins that failed, the oldest first."""
     of_nothing_else = SecurityEvent.objects.filter(sign_in=None, password_change=None)
     return older_than(settings.RETENTION_FAILED_SIGN_INS_DAYS, of_nothing_else)
+
+
+def due_email_changes() -> QuerySet[EmailChange]:
+    """Those that say of no sign-in any longer where its mails went, the oldest first; their notices go with them."""
+    return older_than(settings.RETENTION_SIGN_INS_DAYS, EmailChange.objects.all())
 
 
 def due_sessions() -> QuerySet[Session]:
@@ -106,7 +111,7 @@ def count(due: QuerySet[SignIn]) -> Counter[str]:
 
 @transaction.atomic
 def delete_oldest(due: QuerySet[M]) -> Counter[str]:
-    """Delete a batch of rows on which nothing hangs; returns how many, by table."""
+    """Delete a batch of rows on which little or nothing hangs; returns how many, by table."""
     return delete(due.model._default_manager.filter(pk__in=take(due, BATCH)))
 
 

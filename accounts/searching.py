@@ -68,12 +68,16 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
 
     def _of(self, people: list[int]) -> Q:
         """Of several ways each is looked up by its own index: an OR over joined tables would have it read them all."""
-        ways = [Q(**{f"{field}__in": people}) for field in self._ways_to_a_person]
+        ways = self.ways_to(people)
         if len(ways) == 1:
             return ways[0]
         rows = self.model._default_manager.order_by()
         first, *others = (rows.filter(way).values("pk") for way in ways)
         return Q(pk__in=first.union(*others))
+
+    def ways_to(self, people: list[int]) -> list[Q]:
+        """The rows that lead to these people, by each way."""
+        return [Q(**{f"{field}__in": people}) for field in self._ways_to_a_person]
 
 
 def find_people(word: str) -> list[int]:

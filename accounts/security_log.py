@@ -32,9 +32,11 @@ def record_event(sign_in: SignIn, kind: SecurityEvent.Kind, details: dict[str, A
     return int(cast(tuple[int], row)[0])
 
 
-def append_event(user: User, kind: SecurityEvent.Kind, details: dict[str, Any]) -> None:
+def append_event(
+    user: User, kind: SecurityEvent.Kind, details: dict[str, Any], *, ip_address: str | None = None
+) -> None:
     """Write an event of an account that is of no sign-in, as often as this is called."""
-    SecurityEvent.objects.create(user=user, kind=kind, details=details)
+    SecurityEvent.objects.create(user=user, kind=kind, details=details, ip_address=ip_address)
 
 
 def record_password_event(change: PasswordChange, kind: SecurityEvent.Kind, details: dict[str, Any]) -> int:

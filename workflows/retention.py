@@ -46,8 +46,9 @@ def count_due() -> Deleted:
     theirs = [*_all_of(Run.objects.filter(sign_in__in=sign_ins.values("pk"))), *_all_of(others)]
     changes = PasswordChange.objects.filter(pk__in=_named_by(others))
     with_them = [model.objects.filter(password_change__in=changes) for model in (Notice, SecurityEvent)]
+    told = Notice.objects.filter(email_change__in=retention.due_email_changes().order_by())
     rest = (due() for due in SIMPLE)
-    return retention.count(sign_ins) + retention.sum_of([*theirs, changes, *with_them, *rest])
+    return retention.count(sign_ins) + retention.sum_of([*theirs, changes, *with_them, told, *rest])
 
 
 def delete_expired_results(before: datetime, seconds: float) -> int:
@@ -144,9 +145,10 @@ def _results_before(moment: datetime, model: type[Model]) -> QuerySet[Any]:
     return model._default_manager.filter(date_done__lt=moment).order_by("date_done")
 
 
-# Rows on which nothing hangs.
+# Rows on which nothing hangs, or a notice alone.
 SIMPLE: tuple[Callable[[], QuerySet[Any]], ...] = (
     retention.due_failures,
+    retention.due_email_changes,
     retention.due_sessions,
     _due_alerts,
     *(partial(_expired_results, model) for model in RESULTS),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_sign_ins_by_time_and_id'),
+        ('accounts', '0011_addresses_in_lower_case'),
     ]
 
     operations = [

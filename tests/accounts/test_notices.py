@@ -144,9 +144,3 @@ def test_of_a_device_that_was_disowned_it_says_how_that_ends(sign_in: SignIn, ow
     for body in (str(message.body), html_of(message)):
         assert "from a device of which you said that it was not you" in body
         assert "until you say “it was me” of one, or choose a new password" in body
-
-
-def test_a_person_who_changed_the_address_gets_it_at_the_new_one(sign_in: SignIn) -> None:
-    User.objects.filter(pk=sign_in.user_id).update(email="alice@new.example.com")
-
-    assert sent_for(SignIn.objects.get(pk=sign_in.pk)).to == ["alice@new.example.com"]

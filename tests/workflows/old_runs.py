@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 from pytest_django import Settings
 
-from accounts.models import Device, Notice, SecurityEvent, SignIn, Verdict
+from accounts.models import Device, EmailChange, Notice, SecurityEvent, SignIn, Verdict
 from workflows import retention
 from workflows.models import Alert, Run, Step
 from workflows.steps import Name
@@ -24,7 +24,20 @@ MakeRun = Callable[..., Run]
 # Days for which sign-ins are kept here, and after which no browser brings their cookies back either.
 KEPT = 100
 LONG_AGO = 500
-TABLES = (SignIn, Run, Step, Notice, SecurityEvent, Verdict, Alert, Device, Session, TaskResult, GroupResult)
+TABLES = (
+    SignIn,
+    Run,
+    Step,
+    Notice,
+    EmailChange,
+    SecurityEvent,
+    Verdict,
+    Alert,
+    Device,
+    Session,
+    TaskResult,
+    GroupResult,
+)
 
 
 @pytest.fixture

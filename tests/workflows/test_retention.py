@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django_celery_results.models import GroupResult, TaskResult
 from pytest_django import Settings
 
-from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
+from accounts.models import Device, EmailChange, Notice, SecurityEvent, SignIn, User, Verdict
 from loginwatch.celery import app
 from tests.loginwatch.test_environment import GOOD, started
 from tests.workflows.conftest import make_run as make_run  # the fixture
@@ -224,6 +224,8 @@ def fill(make_old: MakeRun, alice: User) -> None:
         SecurityEvent.objects.create(kind=SecurityEvent.Kind.SIGN_IN_FAILED, created_at=ago(days))
         Session.objects.create(session_key=f"{days}", expire_date=ago(days - KEPT))
         Alert.objects.create(kind=Alert.Kind.RUN_FAILED, told_at=ago(days))
+        change = EmailChange.objects.create(user=alice, old=alice.email, created_at=ago(days))
+        Notice.objects.create(email_change=change, message_id=f"change {days}", created_at=ago(days))
 
 
 @pytest.mark.usefixtures("_results")
