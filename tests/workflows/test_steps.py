@@ -188,9 +188,13 @@ def test_the_risk_service_gets_facts_a_key_and_a_signature_that_it_can_check(
     [
         pytest.param(Answer(status=500, body=b""), id="500"),
         pytest.param(Answer(status=429, body=b""), id="too many requests"),
+        pytest.param(
+            Answer(status=503, headers={"Retry-After": "1 Jan 99999999999 00:00:00 GMT"}), id="until no moment there is"
+        ),
         pytest.param(Answer(status=401, body=b"the clock is wrong"), id="not authentic"),
         pytest.param(Answer(status=404, body=b"<html>"), id="not there"),
         pytest.param(Answer(status=302, body=b"", headers={"Location": "/"}), id="moved"),
+        pytest.param(Answer(status=302, body=b"", headers={"Location": "http://xn--a..b/"}), id="moved to no host"),
         pytest.param(
             Answer(body=b'{"version":1,"id":"\\u0000","score":0,"level":"low","decision":"allow","reasons":[]}'),
             id="NUL",
@@ -259,6 +263,10 @@ def test_a_risk_service_says_how_long_to_stay_away(run: Run, risk: RiskService) 
         ("1.5", None),
         ("soon", None),
         ("", None),
+        # No moment that a clock or a calendar has.
+        ("1 Jan 99999999999 00:00:00 GMT", None),
+        ("Sun, 01 Mar 2026 22:07:00 +9999999999999999", None),
+        ("Sun, 32 Mar 2026 22:07:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:

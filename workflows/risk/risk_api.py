@@ -73,7 +73,7 @@ def assess(sign_in: SignIn, recent_failures: int, *, key: str) -> dict[str, Any]
     body = json.dumps(_facts(sign_in, recent_failures)).encode()
     try:
         status, headers, answer = _post(body, key)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, UnicodeError) as error:  # this, where a redirect leads to a host that is none
         raise RiskApiAway(f"the risk service did not answer: {error or type(error).__name__}") from error
     if status in FINAL:
         raise RiskApiRefused(f"the risk service answered {status}: {_text(answer)}")
@@ -158,7 +158,7 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         return float(value[:9])
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or of no moment that there is
         return None
     # A date in the form of the C library is without a zone, and means this one.
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
