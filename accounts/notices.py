@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 from django.db.models import F
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -21,6 +21,7 @@ from django.utils import timezone
 from accounts import answer_links, email_changes
 from accounts.clients import families_of
 from accounts.database import insist
+from accounts.mail import give
 from accounts.models import EmailChange, Notice, PasswordChange, SignIn, device_name
 
 State = Notice.State
@@ -90,9 +91,8 @@ def send_notice(notice: Notice) -> None:
     if not mail.recipients():
         raise MailRefused("The account has no e-mail address.")
     try:
-        with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
-            mail.send()
-    except (OSError, ValueError) as error:  # an SMTPException is an OSError
+        give(mail)
+    except (OSError, ValueError) as error:
         raise mail_error_of(error)(str(error)) from error
 
 

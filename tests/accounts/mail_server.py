@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -34,6 +34,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.answers = ANSWERS | answers
         # To the one who is named as a recipient, by the address, one after the other, of which the last stays.
         self.answers_for: dict[str, list[str]] = {}
+        # What happens when a verb has come, before it is answered.
+        self.when: dict[str, Callable[[], None]] = {}
         self.received: list[EmailMessage] = []
         self.stopped = threading.Event()
 
@@ -70,6 +72,8 @@ class Conversation(socketserver.StreamRequestHandler):
         self._answer(".")
 
     def _answer(self, to: str, line: bytes = b"") -> None:
+        if to in self.server.when:
+            self.server.when[to]()
         answer = self._own_answer(line) if to == "RCPT" else ""
         answer = answer or self.server.answers.get(to, "500 what?")
         if answer == SILENCE:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from accounts.database import insist
+from accounts.mail import give
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)
@@ -149,8 +150,7 @@ def _send(alerts: list[Alert]) -> None:
         headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(render_to_string("workflows/alert.html", context), "text/html")
-    with get_connection() as mail.connection:  # of its own accord, send() leaves one open that failed to sign in
-        mail.send()
+    give(mail)
 
 
 def _context(alerts: list[Alert]) -> dict[str, Any]:
