@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import follow_ups, notices
 from accounts.models import Notice
+from workflows import notifying
 from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run
 
@@ -36,8 +37,7 @@ def publish_due() -> int:
     return len(due)
 
 
-# Its time is the mail server's, as that of a notice.
-@shared_task(ignore_result=True, soft_time_limit=25, time_limit=30)
+@shared_task(ignore_result=True, soft_time_limit=notifying.SOFT_TIME_LIMIT, time_limit=notifying.TIME_LIMIT)
 def follow_up(notice_id: int) -> bool:
     """Ask again about a sign-in that nobody answered for, and tell the operators; once, however often it comes."""
     with transaction.atomic():

@@ -19,6 +19,10 @@ from workflows.risk.breakers import Open
 
 # What each kind calls the step that mails.
 STEP = "notify_user"
+# Seconds after which a task that sends one mail is told to end, of the TIME_LIMIT that it may take: a mail server that
+# is silent then is still asked to part, which takes up to another EMAIL_TIMEOUT.
+SOFT_TIME_LIMIT = 18
+TIME_LIMIT = 30
 # A mail server gets these seconds at most to come back before the mail is handed over; a run must not wait longer. One
 # that is known to be away (mailing.py) gets none: a process that waits for it does nobody's next step.
 NOTICE_DELAYS: tuple[float, ...] = (5.0, 20.0)

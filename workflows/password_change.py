@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Signature, chain, group, shared_task
 
+from workflows import notifying
 from workflows import password_steps as steps
 from workflows.canvas import register, step
 from workflows.ledger import Result
@@ -21,7 +22,14 @@ def record(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.record, run_id)
 
 
-@shared_task(bind=True, base=StepTask, title="notify the user", skippable=True, soft_time_limit=25, time_limit=30)
+@shared_task(
+    bind=True,
+    base=StepTask,
+    title="notify the user",
+    skippable=True,
+    soft_time_limit=notifying.SOFT_TIME_LIMIT,
+    time_limit=notifying.TIME_LIMIT,
+)
 def notify_user(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.notify_user, run_id)
 

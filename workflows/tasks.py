@@ -17,8 +17,14 @@ def check_device(self: StepTask, run_id: str) -> Result:
 
 
 # The two that talk to the outside: their time is the other side's, up to EMAIL_TIMEOUT and RISK_API_TIMEOUT a reply.
-# A mail server that is silent when the time is up is then asked to part, which takes another EMAIL_TIMEOUT.
-@shared_task(bind=True, base=StepTask, title="notify the user", skippable=True, soft_time_limit=18, time_limit=30)
+@shared_task(
+    bind=True,
+    base=StepTask,
+    title="notify the user",
+    skippable=True,
+    soft_time_limit=notifying.SOFT_TIME_LIMIT,
+    time_limit=notifying.TIME_LIMIT,
+)
 def notify_user(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.notify_user, run_id)
 

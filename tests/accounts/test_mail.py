@@ -36,6 +36,7 @@ def time_limit(smtp_at: Callable[[int], None], settings: Settings) -> Iterator[C
     signal.signal(signal.SIGUSR1, before)
     gc.collect()  # a connection that was not parted from in peace, while its warning is expected
 
+
 # smtplib leaves its socket to the garbage collector where parting is interrupted.
 pytestmark = pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Task
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from workflows import ledger, runs, tasks
+from workflows import follow_ups, ledger, password_change, periodic, runs, tasks
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
 from workflows.steps import Name
@@ -139,8 +141,19 @@ def test_a_step_that_was_given_up_is_tried_as_often_once_a_person_has_it_go_on(
     assert noted(run, Name.SAVE_EVENT) == [(1, "put_off"), (2, "failed"), (3, "put_off"), (4, "failed")]
 
 
-def test_a_mail_server_that_is_silent_when_the_time_is_up_has_time_to_part() -> None:
-    soft, hard = tasks.notify_user.soft_time_limit, tasks.notify_user.time_limit
+@pytest.mark.parametrize(
+    "task",
+    [
+        tasks.notify_user,
+        password_change.notify_user,
+        follow_ups.follow_up,
+        periodic.deliver_notices,
+        periodic.tell_operators,
+    ],
+    ids=lambda task: task.name,
+)
+def test_a_mail_server_that_is_silent_when_the_time_is_up_has_time_to_part(task: Task[Any, Any]) -> None:
+    soft, hard = task.soft_time_limit, task.time_limit
     assert soft is not None and hard is not None
 
     assert soft + settings.EMAIL_TIMEOUT < hard
