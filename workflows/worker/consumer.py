@@ -13,8 +13,11 @@ What no worker can read is an alert.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from celery.exceptions import BackendStoreError
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.request import Request
 from celery.worker.state import requests, scheduled_requests  # type: ignore[attr-defined]  # the stubs lag
@@ -80,15 +83,28 @@ class Consumer(Base):  # type: ignore[misc]  # as it is untyped
         queue_order.paused.clear()
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """Celery stores under its id that it failed. Where that cannot be, the worker is not to end of it."""
+        """Celery stores under its id that it failed. Where that cannot be, the worker is neither to end nor to stand
+        still: what waits for the database here takes no other message, and sends no heartbeat.
+        """
         try:
-            super().on_unknown_task(body, message, exc)
-        except (DatabaseError, KeyError, TypeError, ValueError) as error:
+            with _tried_once(self.app.backend):
+                super().on_unknown_task(body, message, exc)
+        except (BackendStoreError, DatabaseError, KeyError, TypeError, ValueError) as error:
             dead_letters.note(message, f"no worker knows this task, nor could that be stored ({type(error).__name__})")
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         super().on_decode_error(message, exc)
         dead_letters.note(message, f"it cannot be read ({type(exc).__name__})")
+
+
+@contextmanager
+def _tried_once(backend: Any) -> Iterator[None]:
+    """What is stored within it is not tried again. The backend is this thread's alone."""
+    retries, backend.max_retries = backend.max_retries, 0
+    try:
+        yield
+    finally:
+        backend.max_retries = retries
 
 
 def _most(bucket: Any) -> int:
