@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import smtplib
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import F
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -34,6 +36,8 @@ FIRST_DELAY = timedelta(minutes=3)
 LONGEST_DELAY = timedelta(hours=1)
 # Seconds in which a round of deliveries begins with another mail: it shall not be cut off while it notes one as sent.
 LONGEST_ROUND = 50.0
+# Notices that are read at once.
+BATCH = 50
 
 # What a mail says first, by its occasion.
 HEADINGS = {
@@ -191,15 +195,12 @@ def give_up(notice: Notice, error: str) -> None:
     unsent.update(state=State.GIVEN_UP, last_error=error, next_attempt_at=None)
 
 
-def deliver_due_notices(most: int = 50) -> list[Notice]:
+def deliver_due_notices() -> list[Notice]:
     """Try the mails that were handed over and are due, until the mail server is away; returns those that went out."""
-    due = Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
+    _give_up_old_notices()
     delivered = []
     until = time.monotonic() + LONGEST_ROUND
-    of_someone = due.select_related(
-        "sign_in__user", "password_change__user", "email_change__user", "follow_up_of__sign_in__user"
-    )
-    for notice in of_someone.order_by("next_attempt_at")[:most]:
+    for notice in _due_notices():
         if time.monotonic() > until:
             break
         try:
@@ -210,6 +211,26 @@ def deliver_due_notices(most: int = 50) -> list[Notice]:
         except MailServerAway:
             break
     return delivered
+
+
+def _give_up_old_notices() -> None:
+    """Before any is tried: while the mail server was away, hardly one had its turn."""
+    too_old = _due().filter(created_at__lt=timezone.now() - DELIVER_WITHIN)
+    why = Coalesce(NullIf("last_error", Value("")), Value("its time was over before it was tried"))
+    too_old.update(state=State.GIVEN_UP, last_error=why, next_attempt_at=None)
+
+
+def _due_notices() -> Iterator[Notice]:
+    """The longest due first. Whichever was tried is due no longer, so that each batch has others."""
+    people = ("sign_in__user", "password_change__user", "email_change__user", "follow_up_of__sign_in__user")
+    while batch := list(_due().select_related(*people).order_by("next_attempt_at")[:BATCH]):
+        yield from batch
+        if len(batch) < BATCH:
+            return
+
+
+def _due() -> QuerySet[Notice]:
+    return Notice.objects.filter(state=State.HANDED_OVER, next_attempt_at__lte=timezone.now())
 
 
 def deliver(notice: Notice) -> bool:
@@ -238,10 +259,7 @@ def _deliver(notice: Notice) -> bool:
         give_up(notice, str(error))
         return False
     except MailServerAway as error:
-        if timezone.now() - notice.created_at > DELIVER_WITHIN:
-            give_up(notice, str(error))
-        else:
-            Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
+        Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
         raise
     insist(partial(mark_sent, notice))
     return True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -215,22 +217,71 @@ def test_a_notice_that_was_tried_very_often_still_is(notice: Notice) -> None:
     assert notices.deliver_due_notices() == [notice]
 
 
-def test_the_longest_due_go_first_and_no_more_than_asked_for(alice: User) -> None:
-    now = timezone.now()
-    for n in range(4):
-        sign_in = SignIn.objects.create(user=alice, issued_token=f"token-{n}")
-        Notice.objects.create(
+@pytest.fixture
+def make_due(alice: User) -> Callable[..., Notice]:
+    """Makes a notice that was handed over and has been due for so many minutes."""
+
+    def make(minutes: float, **fields: Any) -> Notice:
+        sign_in = SignIn.objects.create(user=alice, issued_token=f"token-{minutes}")
+        return Notice.objects.create(
             sign_in=sign_in,
-            message_id=f"<{n}@testserver>",
+            message_id=f"<{minutes}@testserver>",
             state=State.HANDED_OVER,
-            next_attempt_at=now - timedelta(minutes=n),
+            next_attempt_at=timezone.now() - timedelta(minutes=minutes),
+            **fields,
         )
 
-    assert [notice.message_id for notice in notices.deliver_due_notices(most=3)] == [
-        "<3@testserver>",
-        "<2@testserver>",
-        "<1@testserver>",
+    return make
+
+
+def test_one_round_works_off_a_backlog_the_longest_due_first(
+    make_due: Callable[..., Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "BATCH", 2)
+    newest_first = [make_due(minutes) for minutes in range(5)]
+
+    assert notices.deliver_due_notices() == newest_first[::-1]
+
+
+def test_a_round_ends_when_its_time_is_up_and_the_next_goes_on(
+    make_due: Callable[..., Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "BATCH", 2)
+    # A clock that goes on by a second whenever it is looked at.
+    monkeypatch.setattr(notices, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    monkeypatch.setattr(notices, "LONGEST_ROUND", 3)
+    for minutes in range(5):
+        make_due(minutes)
+
+    assert [len(notices.deliver_due_notices()) for _ in range(2)] == [3, 2]
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_a_round_in_which_the_mail_server_is_away_tries_one(make_due: Callable[..., Notice]) -> None:
+    for minutes in range(3):
+        make_due(minutes)
+
+    assert notices.deliver_due_notices() == []
+    assert sorted(Notice.objects.values_list("attempts", flat=True)) == [0, 0, 1]
+
+
+def test_when_the_mail_server_is_back_what_is_too_old_is_given_up_untried(
+    make_due: Callable[..., Notice], mailoutbox: list[object]
+) -> None:
+    now = timezone.now()
+    for minutes, error in enumerate(["", "it refused the connection"]):
+        make_due(minutes, created_at=now - timedelta(hours=24, minutes=1), last_error=error)
+    in_time = make_due(7, created_at=now - timedelta(hours=23, minutes=59))
+
+    assert notices.deliver_due_notices() == [in_time]
+
+    assert len(mailoutbox) == 1
+    old = Notice.objects.exclude(pk=in_time.pk).order_by("pk").values_list("state", "attempts", "last_error")
+    assert list(old) == [
+        (State.GIVEN_UP, 0, "its time was over before it was tried"),
+        (State.GIVEN_UP, 0, "it refused the connection"),
     ]
+    assert not Notice.objects.filter(state=State.GIVEN_UP, next_attempt_at__isnull=False).exists()
 
 
 def test_a_mailbox_that_is_full_holds_up_no_other(alice: User, smtp_at: Callable[[int], None]) -> None:
