@@ -121,11 +121,11 @@ def take(due: QuerySet[Any], most: int) -> list[Any]:
     return list(locked.values_list("pk", flat=True)[:most])
 
 
-def older_than(days: int, rows: QuerySet[M], by: str = "created_at") -> QuerySet[M]:
-    """Those whose moment ``by`` is so long ago, the oldest first; none where ``days`` is 0, which is for ever."""
+def older_than(days: int, rows: QuerySet[M]) -> QuerySet[M]:
+    """Those that were made so long ago, the oldest first; none where ``days`` is 0, which is for ever."""
     if not days:
         return rows.none()
-    return rows.filter(**{f"{by}__lt": timezone.now() - timedelta(days=days)}).order_by(by)
+    return rows.filter(created_at__lt=timezone.now() - timedelta(days=days)).order_by("created_at")
 
 
 def delete(rows: QuerySet[Any]) -> Counter[str]:

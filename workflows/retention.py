@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigIntegerField, Exists, Model, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -23,6 +23,7 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import retention
 from accounts.models import Notice, PasswordChange, SecurityEvent, SignIn
+from workflows.alerting.alerts import TELL_WITHIN
 from workflows.models import Alert, Attempt, CallbackCall, Run, Step
 
 # Sign-ins, or runs of none, that one transaction takes up, each with some ten rows of other tables: it lasts well under
@@ -129,8 +130,9 @@ def _all_of(runs: QuerySet[Run]) -> list[QuerySet[Any]]:
 
 
 def _due_alerts() -> QuerySet[Alert]:
-    """Those of no run, once the operators were told; the others go with their run."""
-    return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, Alert.objects.filter(run=None), by="told_at")
+    """Those of no run, unless the operators are still to be told; the others go with their run."""
+    over = Q(told_at__isnull=False) | Q(created_at__lt=timezone.now() - TELL_WITHIN)
+    return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, Alert.objects.filter(over, run=None))
 
 
 def _expired_results(model: type[Model]) -> QuerySet[Any]:

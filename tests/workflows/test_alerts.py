@@ -378,6 +378,18 @@ def test_without_an_address_alerts_wait_for_one(clock: time_machine.Traveller, s
     assert tell_operators() == 1
 
 
+def test_an_address_that_is_set_late_is_told_of_what_is_still_news(clock: time_machine.Traveller) -> None:
+    raise_alert(FAILED, "years ago")
+    clock.shift(alerts.TELL_WITHIN + MINUTE)
+    raise_alert(FAILED, "yesterday")
+    clock.shift(timedelta(days=1))
+
+    assert told().subject == "Loginwatch: 1 run failed"
+    assert "yesterday" in str(mail.outbox[-1].body)
+    clock.shift(MINUTE)
+    assert tell_operators() == 0
+
+
 def test_a_site_without_operators_is_warned(settings: Settings) -> None:
     assert check_operators(None) == []
 

@@ -26,7 +26,7 @@ from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.old_runs import KEPT, LONG_AGO, MakeRun, ago, is_there, prune, rows
 from tests.workflows.old_runs import make_old as make_old  # the fixture
 from workflows import periodic, retention
-from workflows.alerting.alerts import raise_alert
+from workflows.alerting.alerts import TELL_WITHIN, raise_alert
 from workflows.models import Alert, Run
 from workflows.steps import Name
 
@@ -70,12 +70,30 @@ def test_a_sign_in_without_a_run_goes(make_old: MakeRun, alice: User) -> None:
     assert prune() == {"accounts.SignIn": 1}
 
 
-def test_alerts_of_no_run_go_long_after_they_were_told(make_old: MakeRun) -> None:
-    for told_at in (ago(KEPT + 1), ago(KEPT - 1), None):
-        Alert.objects.create(kind=Alert.Kind.RUN_FAILED, created_at=ago(LONG_AGO), told_at=told_at)
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize("posted", [True, False], ids=["posted", "not posted"])
+def test_alerts_of_no_run_go_whoever_was_told(make_old: MakeRun, told: bool, posted: bool) -> None:
+    """Of mail and webhook, a site may have either, or neither."""
+    for days in (KEPT + 1, KEPT - 1):
+        at = ago(days)
+        Alert.objects.create(
+            kind=Alert.Kind.RUN_FAILED,
+            created_at=at,
+            told_at=at if told else None,
+            posted_at=at if posted else None,
+        )
 
     assert prune() == {"workflows.Alert": 1}
-    assert not Alert.objects.filter(told_at__lt=ago(KEPT)).exists()
+    assert not Alert.objects.filter(created_at__lt=ago(KEPT)).exists()
+
+
+def test_an_alert_that_the_operators_are_still_to_be_told_of_stays(make_old: MakeRun, settings: Settings) -> None:
+    settings.RETENTION_SIGN_INS_DAYS = 1
+    for days, told_at in ((2, None), (2, ago(2)), (TELL_WITHIN.days + 1, None)):
+        Alert.objects.create(kind=Alert.Kind.RUN_FAILED, created_at=ago(days), told_at=told_at)
+
+    assert prune() == {"workflows.Alert": 2}
+    assert Alert.objects.get().told_at is None
 
 
 @pytest.fixture
@@ -223,7 +241,7 @@ def fill(make_old: MakeRun, alice: User) -> None:
     for days in (KEPT + 1, KEPT - 1):
         SecurityEvent.objects.create(kind=SecurityEvent.Kind.SIGN_IN_FAILED, created_at=ago(days))
         Session.objects.create(session_key=f"{days}", expire_date=ago(days - KEPT))
-        Alert.objects.create(kind=Alert.Kind.RUN_FAILED, told_at=ago(days))
+        Alert.objects.create(kind=Alert.Kind.RUN_FAILED, created_at=ago(days), told_at=ago(days))
         change = EmailChange.objects.create(user=alice, old=alice.email, created_at=ago(days))
         Notice.objects.create(email_change=change, message_id=f"change {days}", created_at=ago(days))
 

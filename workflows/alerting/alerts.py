@@ -33,6 +33,9 @@ PAUSE = timedelta(seconds=50)
 CLAIM = "workflows.alerting.alerts.claim"
 # They are marked told by one statement, and SQLite takes 32,766 values in one. What is beyond is told next time.
 MOST_A_MAIL = 10_000
+# What is older is told no more: where mails have only now been set up, it is no news, and may be years of it. A mail
+# server may be away for a long weekend.
+TELL_WITHIN = timedelta(days=7)
 # Those that a mail shows; it counts the others.
 MOST_SHOWN = 20
 # Characters that are kept of a text, and shown of it in a mail. The page of its run has the whole.
@@ -88,12 +91,13 @@ def raise_alert(kind: Alert.Kind, text: str, run_id: UUID | None = None) -> None
 
 
 def tell_operators() -> int:
-    """Send one mail of all alerts that the operators were not told of; returns how many it tells of.
+    """Send one mail of all alerts of late that the operators were not told of; returns how many it tells of.
 
     That is 0 where nobody is to be told, within the pause after another mail, and where the mail did not go out:
     its alerts stay untold, and the next call tries again.
     """
-    untold = claim(Alert.objects.filter(told_at=None), CLAIM) if settings.OPERATOR_EMAILS else []
+    due = Alert.objects.filter(told_at=None, created_at__gte=timezone.now() - TELL_WITHIN)
+    untold = claim(due, CLAIM) if settings.OPERATOR_EMAILS else []
     if not untold:
         return 0
     try:
