@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import partial
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -111,13 +112,16 @@ def _save_event(step: Step) -> Result:
 
 
 def _begin_call(call: breakers.Call, step: Step) -> None:
-    """Raises NotYet while the service is left alone, and RiskApiAway where it was away for too long."""
-    if _left_of_budget(step) < 0:
-        budget = timedelta(seconds=settings.RISK_API_BUDGET)
-        raise risk_api.RiskApiAway(f"the risk service gave no assessment within {budget}: {step.error}")
+    """Raises NotYet while the service is left alone, and RiskApiAway where it was away for too long.
+
+    Who comes back only when that time is over, as after a night without workers, asks once more: unless the service is
+    known to be away, and it is not known while somebody probes.
+    """
     try:
         call.begin()
     except breakers.Open as left_alone:
+        if _left_of_budget(step) < 0 and not left_alone.breaker.probing:
+            raise _too_late(step.error) from left_alone
         delay = left_alone.delay + random.uniform(0, draining.seconds())  # noqa: S311  spreads load
         raise NotYet(str(left_alone), _within_budget(step, delay)) from left_alone
 
@@ -127,8 +131,19 @@ def _post_to_risk_api(call: breakers.Call, step: Step) -> Result:
     try:
         return asking.ask(call, step.run.sign_in, failures, key=task_id_of(step.run_id, step.name))
     except risk_api.RiskApiAway as error:
+        if _left_of_budget(step) < 0:
+            raise _too_late(str(error)) from error
         delay = _risk_delay(step.attempts, error.retry_after)
         raise TryAgain(str(error), _within_budget(step, delay)) from error
+    except SoftTimeLimitExceeded as limit:
+        if _left_of_budget(step) < 0:
+            raise _too_late("no answer within the time limit") from limit
+        raise
+
+
+def _too_late(last: str) -> risk_api.RiskApiAway:
+    budget = timedelta(seconds=settings.RISK_API_BUDGET)
+    return risk_api.RiskApiAway(f"the risk service gave no assessment within {budget}: {last}")
 
 
 def _risk_delay(attempts: int, retry_after: float | None) -> float:
@@ -139,12 +154,12 @@ def _risk_delay(attempts: int, retry_after: float | None) -> float:
 
 
 def _within_budget(step: Step, delay: float) -> float:
-    """Not beyond the moment at which the step is given up."""
-    return min(delay, max(_left_of_budget(step), 0.0) + 0.1)
+    """Not beyond the moment after which the service is asked for the last time; then while it is probed, again soon."""
+    return min(delay, max(_left_of_budget(step), breakers.SOON) + 0.1)
 
 
 def _left_of_budget(step: Step) -> float:
-    """Seconds for which the service may still be asked."""
+    """Seconds until the service is asked for the last time."""
     began = step.started_at or timezone.now()
     return float(settings.RISK_API_BUDGET) - (timezone.now() - began).total_seconds()
 

@@ -371,6 +371,24 @@ def test_waiting_behind_it_ends_with_the_budget(ready: Run, risk: RiskService, s
     assert risk.requests == []
 
 
+def test_whose_budget_is_over_waits_for_the_end_of_a_probe(ready: Run, risk: RiskService) -> None:
+    """As after a night without workers: the first that comes probes, and those behind it are not to fail meanwhile."""
+    open_for_risk_api()
+    Breaker.objects.update(probe_at=timezone.now())
+    breakers.forget()
+    probe = Call(risk_api.host())
+    probe.begin()
+    Step.objects.update(started_at=timezone.now() - timedelta(hours=7))
+
+    with pytest.raises(NotYet) as not_yet:
+        steps.post_to_risk_api(ready.pk)
+    assert not_yet.value.delay <= breakers.SOON + 0.1
+    probe.answered()
+    Step.objects.update(leased_until=None)
+
+    assert steps.post_to_risk_api(ready.pk) == ALLOW
+
+
 def test_those_that_wait_come_back_over_the_time_that_the_rate_allows(
     make_run: Callable[..., Run], settings: Settings
 ) -> None:

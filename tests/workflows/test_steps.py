@@ -284,11 +284,40 @@ def test_the_pauses_between_posts_of_a_sign_in_double_up_to_a_limit_with_a_half_
     assert steps.LONGEST_RISK_DELAY <= min(asked) < max(asked) <= steps.LONGEST_RISK_DELAY + 4
 
 
-def test_after_its_budget_the_risk_service_is_not_asked_again(run: Run, risk: RiskService) -> None:
-    risk.answer = Answer(status=500, body=b"")
-    run.steps.update(started_at=timezone.now() - timedelta(hours=6, seconds=1))
+def come_back_after_the_budget(run: Run) -> None:
+    """It was asked once; then nobody was there to ask again until the time for it was over."""
+    with pytest.raises(TryAgain):
+        ask(run)
+    long_ago = timezone.now() - timedelta(hours=6, seconds=1)
+    run.steps.filter(name=Name.POST_TO_RISK_API).update(started_at=long_ago, leased_until=None)
 
-    with pytest.raises(risk_api.RiskApiAway, match="within 6:00:00"):
+
+def test_after_its_budget_the_risk_service_is_asked_once_more(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=503, body=b"")
+    come_back_after_the_budget(run)
+    risk.will_say(ALLOW)
+
+    assert ask(run) == ALLOW
+
+
+def test_after_its_budget_it_is_asked_once_more_and_not_again(run: Run, risk: RiskService) -> None:
+    risk.answer = Answer(status=503, body=b"")
+    come_back_after_the_budget(run)
+    risk.answer = Answer(status=500, body=b"at last")
+
+    with pytest.raises(risk_api.RiskApiAway, match=r"no assessment within 6:00:00: .*500: at last"):
+        ask(run)
+    assert len(risk.requests) == 2
+
+
+def test_after_its_budget_the_time_limit_is_the_end_too(
+    run: Run, risk: RiskService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    risk.answer = Answer(status=503, body=b"")
+    come_back_after_the_budget(run)
+    monkeypatch.setattr(risk_api, "assess", _raise(SoftTimeLimitExceeded()))
+
+    with pytest.raises(risk_api.RiskApiAway, match="no assessment within 6:00:00: no answer within the time limit"):
         ask(run)
 
 
