@@ -131,7 +131,9 @@ def count(span: Span, begin: datetime, end: datetime) -> dict[datetime, Figures]
         figures.setdefault(at, Figures()).counts["failures"] = number
     ended = sign_ins.filter(run__finished_at__isnull=False).values_list("created_at", "run__finished_at")
     for at, finished_at in ended.iterator(chunk_size=5000):
-        figures[_floor(at, span)].durations[_step_of(cast(datetime, finished_at) - at)] += 1
+        # The first of its period may have been committed since the counts were read.
+        of_period = figures.setdefault(_floor(at, span), Figures())
+        of_period.durations[_step_of(cast(datetime, finished_at) - at)] += 1
     return figures
 
 

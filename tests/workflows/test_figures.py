@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -53,6 +56,23 @@ def test_a_period_begins_with_its_hour_and_ends_before_the_next(alice: User) -> 
     counted = figures.count(Span.HOUR, NOON, NOON + timedelta(hours=2))
     assert {at: one.counts["sign_ins"] for at, one in counted.items()} == {NOON: 2, NOON + timedelta(hours=1): 1}
     assert figures.count(Span.HOUR, NOON, NOON + timedelta(minutes=1))[NOON].counts["sign_ins"] == 1
+
+
+def test_a_sign_in_that_is_committed_while_it_is_counted_is_counted_in_full_the_next_time(alice: User) -> None:
+    meanwhile = iter([NOON])
+
+    def commit_between_two_counts(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if 'FROM "accounts_securityevent"' in sql:
+            for at in meanwhile:
+                sign_in(alice, at)
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(commit_between_two_counts):
+        figures.write(Span.HOUR, NOON, NOON + timedelta(hours=1))
+    figures.write(Span.HOUR, NOON, NOON + timedelta(hours=1))
+
+    (hour,) = Period.objects.all()
+    assert (hour.counts["sign_ins"], sum(hour.durations.values())) == (1, 1)
 
 
 def test_what_comes_late_is_counted_where_its_sign_in_was(alice: User) -> None:
