@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Notice, User
 from tests.workflows.celery_rows import keep_results, step_of, store
+from tests.workflows.password_changes import MakeChange, change_of
+from tests.workflows.password_changes import make_change as make_change  # the fixture
 from workflows import callbacks, ledger, runs
 from workflows.models import CallbackCall, Run, Step
 from workflows.presentation.watching import Glance, glance, pace
@@ -101,6 +103,29 @@ def test_a_mail_that_follows_is_waited_for_slowly(run: Run, notice: Notice.State
     Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=notice)
     Run.objects.filter(pk=run.pk).update(state=Run.State.DEGRADED, finished_at=ago(60))
     assert seen(run).poll == every
+
+
+def test_the_mail_of_a_password_change_is_waited_for_as_well(make_change: MakeChange) -> None:
+    run, other = make_change(), make_change()
+    Notice.objects.create(password_change=change_of(run), message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
+    Run.objects.update(state=Run.State.DEGRADED, finished_at=ago(60))
+    before = seen(run)
+    assert (before.poll, seen(other).poll) == (30, 0)
+    Notice.objects.update(state=Notice.State.SENT)
+    runs.mend_degraded_runs()
+    after = seen(run)
+    assert (after.state, after.poll) == (Run.State.SUCCEEDED, 0)
+    assert after.version != before.version
+
+
+def test_the_mail_of_a_password_change_that_was_given_up_is_another_version(make_change: MakeChange) -> None:
+    run = make_change()
+    Notice.objects.create(password_change=change_of(run), message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
+    Run.objects.update(state=Run.State.DEGRADED, finished_at=ago(60))
+    before = seen(run)
+    Notice.objects.update(state=Notice.State.GIVEN_UP)
+    assert seen(run).poll == 0
+    assert seen(run).version != before.version
 
 
 CHANGES: dict[str, Callable[[Run], object]] = {

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts import sql
 from accounts.models import Notice, SignIn
 from workflows.models import Run, Step, task_id_of
+from workflows.notifying import notices_of
 
 # Seconds between two questions, by how many seconds ago something last happened; later it is the longest.
 PACES = ((10, 1), (30, 3), (60, 8), (300, 20))
@@ -88,12 +89,20 @@ def glance(run_id: UUID) -> Glance | None:
     if state in Run.UNFINISHED:
         poll = _while_it_moves([created_at, published_at], steps, now)
     else:
+        if state == Run.State.DEGRADED and not signed_in:
+            notice = _notice_of_no_sign_in(run_id)
         poll = _once_finished(state, finished_at, notice, steps, now)
-    return Glance(owner=signed_in or user, state=state, version=_version(rows), poll=poll)
+    return Glance(owner=signed_in or user, state=state, version=_version(rows, notice), poll=poll)
 
 
-def _version(rows: Sequence[Sequence[Any]]) -> str:
-    return hashlib.blake2s(repr(rows).encode(), digest_size=8).hexdigest()
+def _notice_of_no_sign_in(run_id: UUID) -> str | None:
+    """Its state, by a statement of its own: what such a run is about is in its facts, and there are few."""
+    run = Run.objects.filter(pk=run_id).first()
+    return notices_of(run).values_list("state", flat=True).first() if run else None
+
+
+def _version(rows: Sequence[Sequence[Any]], notice: str | None) -> str:
+    return hashlib.blake2s(repr((rows, notice)).encode(), digest_size=8).hexdigest()
 
 
 def _while_it_moves(times: list[datetime | None], steps: list[SeenStep], now: datetime) -> int:
