@@ -49,6 +49,13 @@ def end_killed(run_ids: Collection[UUID]) -> None:
         note_killed(step)
 
 
+def number_anew(step: Step) -> int:
+    """Which attempt the step is at, counted from its first, or from the first after a person had it begin anew."""
+    if step.attempts == 1:
+        return 1
+    return 1 + Attempt.objects.filter(step=step, number__lt=step.attempts, began_at__gte=step.started_at).count()
+
+
 def put_off_since(step: Step) -> int:
     """How often the step was put off since it was first attempted, or first after a person had it begin anew."""
     return Attempt.objects.filter(step=step, outcome=Outcome.PUT_OFF, began_at__gte=step.started_at).count()

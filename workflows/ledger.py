@@ -273,7 +273,7 @@ def _note_wait(step: Step, later: NotYet) -> None:
 
 
 def _hindered_delay(step: Step) -> float:
-    return pause(step.attempts, first=FIRST_HINDERED_DELAY, longest=LONGEST_HINDERED_DELAY)
+    return pause(attempts.number_anew(step), first=FIRST_HINDERED_DELAY, longest=LONGEST_HINDERED_DELAY)
 
 
 def _text_of(hindrance: BaseException) -> str:

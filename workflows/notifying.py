@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from accounts import notices
 from accounts.models import Notice, PasswordChange, SignIn
-from workflows import ledger, mailing
+from workflows import attempts, ledger, mailing
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
 from workflows.risk.breakers import Open
@@ -65,7 +65,8 @@ def give_up_after_failure(run_id: UUID, name: str) -> None:
 
 def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Result:
     notice = notices.claim_notice(about(step), message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
-    if step.attempts > len(NOTICE_DELAYS) + 1:
+    attempt = attempts.number_anew(step)
+    if attempt > len(NOTICE_DELAYS) + 1:
         return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
     try:
         mailing.send(notice)
@@ -74,8 +75,8 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
     except notices.MailRefused as error:
         return {"notice": "refused", "id": notice.pk, "error": str(error)}
     except notices.MailServerAway as error:
-        if step.attempts <= len(NOTICE_DELAYS):
-            longest = NOTICE_DELAYS[step.attempts - 1]
+        if attempt <= len(NOTICE_DELAYS):
+            longest = NOTICE_DELAYS[attempt - 1]
             raise TryAgain(str(error), random.uniform(longest / 2, longest)) from error  # noqa: S311  spreads load
         return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
     return {"notice": "sent", "id": notice.pk}

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts import devices, follow_ups, notices, security_log, verdicts
 from accounts.backoff import pause
 from accounts.models import SecurityEvent
-from workflows import ledger, notifying, runs
+from workflows import attempts, ledger, notifying, runs
 from workflows.ledger import NotYet, Result, TryAgain
 from workflows.models import Run, Step, task_id_of
 from workflows.risk import asking, breakers, draining, risk_api
@@ -133,7 +133,7 @@ def _post_to_risk_api(call: breakers.Call, step: Step) -> Result:
     except risk_api.RiskApiAway as error:
         if _left_of_budget(step) < 0:
             raise _too_late(str(error)) from error
-        delay = _risk_delay(step.attempts, error.retry_after)
+        delay = _risk_delay(attempts.number_anew(step), error.retry_after)
         raise TryAgain(str(error), _within_budget(step, delay)) from error
     except SoftTimeLimitExceeded as limit:
         if _left_of_budget(step) < 0:
@@ -146,9 +146,9 @@ def _too_late(last: str) -> risk_api.RiskApiAway:
     return risk_api.RiskApiAway(f"the risk service gave no assessment within {budget}: {last}")
 
 
-def _risk_delay(attempts: int, retry_after: float | None) -> float:
+def _risk_delay(attempt: int, retry_after: float | None) -> float:
     """Seconds to wait: what the service asked for, and then a while by chance, or where it asked for less, a pause."""
-    backoff = pause(attempts, first=FIRST_RISK_DELAY, longest=LONGEST_RISK_DELAY)
+    backoff = pause(attempt, first=FIRST_RISK_DELAY, longest=LONGEST_RISK_DELAY)
     asked = min(retry_after or 0.0, LONGEST_RISK_DELAY)
     return max(backoff, asked + random.uniform(0, min(backoff, asked)))  # noqa: S311  spreads load
 

@@ -124,12 +124,37 @@ def test_a_mail_server_that_is_away_is_tried_three_times_and_then_the_mail_is_ha
     assert Notice.objects.get().state == Notice.State.HANDED_OVER
 
 
+def cut_off(run: Run, times: int) -> None:
+    """Each attempt at the mail was killed, and its lease is over."""
+
+    def die(step: Step) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    for _ in range(times):
+        with pytest.raises(KeyboardInterrupt):
+            ledger.outside(run.pk, Name.NOTIFY_USER, die, lease=timedelta(0))
+
+
 def test_a_mail_of_which_every_attempt_was_cut_off_is_handed_over_untried(second_device_run: Run) -> None:
     steps.check_device(second_device_run.pk)
-    second_device_run.steps.filter(name=Name.NOTIFY_USER).update(attempts=len(notifying.NOTICE_DELAYS) + 1)
+    cut_off(second_device_run, times=len(notifying.NOTICE_DELAYS) + 1)
 
     assert steps.notify_user(second_device_run.pk)["notice"] == "handed_over"
     assert mail.outbox == []
+
+
+def test_a_mail_that_was_cut_off_until_its_step_failed_is_tried_once_a_person_has_it_go_on(
+    second_device_run: Run,
+) -> None:
+    steps.check_device(second_device_run.pk)
+    cut_off(second_device_run, times=ledger.MOST_CUT_OFF)
+    ledger.may_go_on([second_device_run.pk])
+    assert runs.reopen_failed_runs() == 1
+
+    assert steps.notify_user(second_device_run.pk)["notice"] == "sent"
+    assert len(mail.outbox) == 1
+    numbers = step_of(second_device_run, Name.NOTIFY_USER).failed_attempts.values_list("number", flat=True)
+    assert list(numbers) == list(range(1, ledger.MOST_CUT_OFF + 1)), "they stay on record"
 
 
 def test_a_run_whose_mail_was_handed_over_is_degraded_until_it_went_out(
@@ -290,6 +315,24 @@ def come_back_after_the_budget(run: Run) -> None:
         ask(run)
     long_ago = timezone.now() - timedelta(hours=6, seconds=1)
     run.steps.filter(name=Name.POST_TO_RISK_API).update(started_at=long_ago, leased_until=None)
+
+
+def test_a_risk_service_that_a_person_has_asked_again_is_asked_with_short_pauses_at_first(
+    run: Run, risk: RiskService
+) -> None:
+    risk.answer = Answer(status=404, body=b"")
+    for _ in range(9):
+        with pytest.raises(TryAgain) as again:
+            ask(run)
+        end_the_lease(run, Name.POST_TO_RISK_API)
+    assert again.value.delay >= 128
+    ledger.fail_step(run.pk, Name.POST_TO_RISK_API, "over")
+    runs.reopen_failed_runs()
+
+    with pytest.raises(TryAgain) as again:
+        ask(run)
+    assert again.value.delay <= steps.FIRST_RISK_DELAY
+    assert step_of(run, Name.POST_TO_RISK_API).attempts == 11
 
 
 def test_after_its_budget_the_risk_service_is_asked_once_more(run: Run, risk: RiskService) -> None:
