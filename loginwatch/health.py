@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 
 from loginwatch import workers
 from workflows import backlog
-from workflows.risk.breakers import described, open_breakers
+from workflows.breakers import described, open_breakers
 
 HEARTBEAT_KEY = "loginwatch.heartbeat"
 # beat calls every 10 seconds; three missed calls are no accident.

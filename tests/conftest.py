@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from tests.environment import SCRATCH
-from workflows import publishing
-from workflows.risk import breakers, draining
+from workflows import breakers, publishing
+from workflows.risk import draining
 
 PASSWORD = "correct-horse-battery"
 

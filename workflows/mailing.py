@@ -6,7 +6,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from accounts import notices
 from accounts.models import Notice
-from workflows.risk.breakers import Call
+from workflows.breakers import Call
 
 MAIL_SERVER = "mail server"
 

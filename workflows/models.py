@@ -244,7 +244,7 @@ class Chord(models.Model):
 
 
 class Breaker(models.Model):
-    """What is not asked for a while because it did not answer: one row for all workers (risk/breakers.py)."""
+    """What is not asked for a while because it did not answer: one row for all workers (breakers.py)."""
 
     name = models.CharField(max_length=255, unique=True)
     failures = models.PositiveIntegerField(default=0, help_text="in a row")

@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from accounts import notices
 from accounts.models import Notice, PasswordChange, SignIn
 from workflows import attempts, ledger, mailing
+from workflows.breakers import Open
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
-from workflows.risk.breakers import Open
 
 # What each kind calls the step that mails.
 STEP = "notify_user"

@@ -20,7 +20,7 @@ from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from kombu.pools import connections
 
 from workflows import kinds, points, runs
-from workflows.breaker import Breaker
+from workflows.local_breaker import LocalBreaker
 from workflows.models import Run
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ REST = 5.0
 # Seconds after which one that took it counts as failing too: the timeout is for each of its answers, of which a new
 # connection needs many.
 SLOW = 1.0
-breaker = Breaker(REST)
+breaker = LocalBreaker(REST)
 
 
 def publish(run: Run) -> bool:

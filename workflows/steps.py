@@ -20,10 +20,10 @@ from django.utils import timezone
 from accounts import devices, follow_ups, notices, security_log, verdicts
 from accounts.backoff import pause
 from accounts.models import SecurityEvent
-from workflows import attempts, ledger, notifying, runs
+from workflows import attempts, breakers, ledger, notifying, runs
 from workflows.ledger import NotYet, Result, TryAgain
 from workflows.models import Run, Step, task_id_of
-from workflows.risk import asking, breakers, draining, risk_api
+from workflows.risk import asking, draining, risk_api
 
 
 class Name(StrEnum):
@@ -35,7 +35,7 @@ class Name(StrEnum):
 
 
 # Seconds between posts of a sign-in to a risk service that errs: doubled each time, up to the longest, which is also
-# the most that the service may ask for. Where it errs with all of them, the breaker keeps them off (risk/breakers.py).
+# the most that the service may ask for. Where it errs with all of them, the breaker keeps them off (breakers.py).
 FIRST_RISK_DELAY = 1.0
 LONGEST_RISK_DELAY = 300.0
 

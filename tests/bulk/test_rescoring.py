@@ -20,11 +20,11 @@ from tests.markup import Page
 from tests.workflows.conftest import make_run as make_run  # fixtures
 from tests.workflows.conftest import risk as risk
 from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService
-from workflows import steps
+from workflows import breakers, steps
 from workflows.bulk import jobs, turns, working
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
 from workflows.models import Breaker, Run
-from workflows.risk import breakers, risk_api
+from workflows.risk import risk_api
 
 Queue = Callable[..., BulkJob]
 Do = Callable[[BulkJob], BulkJob]

@@ -8,9 +8,8 @@ from datetime import timedelta
 from django.conf import settings
 
 from accounts import notices
-from workflows import ledger, notifying, recovery, runs, step_tasks, steps
+from workflows import breakers, ledger, notifying, recovery, runs, step_tasks, steps
 from workflows.results import chords
-from workflows.risk import breakers
 
 # Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
 LEASE = timedelta(seconds=5)

@@ -16,11 +16,11 @@ from accounts import answers
 from accounts.models import Notice, SignIn
 from tests.growth.plans import Statement, assert_touched, explained
 from tests.workflows.risk_service import risk_service
-from workflows import backlog, missed_calls, periodic, publishing, runs
+from workflows import backlog, breakers, missed_calls, periodic, publishing, runs
 from workflows.alerting import alerts
 from workflows.backlog import Look
 from workflows.models import Alert, Chord, Run, Step
-from workflows.risk import breakers, draining, risk_api
+from workflows.risk import draining, risk_api
 
 QUEUES = ("sign_in", "under_way", "mail", "risk")
 LONG_AGO = timedelta(minutes=5)

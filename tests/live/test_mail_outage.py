@@ -15,10 +15,10 @@ from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import RiskService
 from workflows import backlog, periodic
+from workflows.breakers import OPENS_AFTER
 from workflows.mailing import MAIL_SERVER
 from workflows.models import Alert, Attempt, Breaker, Run
 from workflows.publishing import publish
-from workflows.risk.breakers import OPENS_AFTER
 from workflows.steps import Name
 
 RUNS = 20

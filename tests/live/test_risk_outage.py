@@ -14,10 +14,9 @@ from tests.environment import SCRATCH
 from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import ALLOW, Answer, RiskService
-from workflows import backlog
+from workflows import backlog, breakers
 from workflows.models import Alert, Attempt, Breaker, CallbackCall, Run, Step
 from workflows.publishing import publish_all
-from workflows.risk import breakers
 from workflows.steps import Name
 
 StartWorker = Callable[..., AbstractContextManager[servers.Server]]

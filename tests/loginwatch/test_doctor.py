@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from loginwatch import health
 from tests.workflows.risk_service import risk_service
-from workflows.risk.breakers import OPENS_AFTER, Call
+from workflows.breakers import OPENS_AFTER, Call
 
 
 def doctor(*parts: str) -> int:

@@ -18,11 +18,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from tests.workflows.risk_service import ALLOW, Answer, RiskService
-from workflows import ledger, steps
+from workflows import breakers, ledger, steps
+from workflows.breakers import FIRST_REST, LONGEST_REST, OPENS_AFTER, Call, Open
 from workflows.ledger import NotYet, TryAgain
 from workflows.models import Alert, Attempt, Breaker, Run, Step
-from workflows.risk import breakers, draining, risk_api
-from workflows.risk.breakers import FIRST_REST, LONGEST_REST, OPENS_AFTER, Call, Open
+from workflows.risk import draining, risk_api
 
 NAME = "risk.example.com"
 pytestmark = pytest.mark.django_db
@@ -197,7 +197,7 @@ def test_an_answer_to_the_probe_closes_it(clock: time_machine.Traveller, caplog:
     breaker = row()
     assert (breaker.failures, breaker.opened_at, breaker.probe_at, breaker.probing) == (0, None, None, False)
     assert breaker.closed_at == timezone.now()
-    assert ("workflows.risk.breakers", logging.WARNING, "risk.example.com answers again") in caplog.record_tuples
+    assert ("workflows.breakers", logging.WARNING, "risk.example.com answers again") in caplog.record_tuples
     begin()
 
 

@@ -15,11 +15,11 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import steps, tasks
+from workflows.breakers import Call
 from workflows.canvas import SIGN_IN, sign_in_canvas
 from workflows.ledger import TryAgain
 from workflows.models import Run, Step
 from workflows.risk import risk_api
-from workflows.risk.breakers import Call
 from workflows.step_tasks import on_chain_error
 from workflows.steps import Name
 

@@ -13,10 +13,9 @@ from accounts import notices
 from accounts.models import Notice, SignIn
 from loginwatch.chaos.mail import MailServer, Mood
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import mailing
+from workflows import breakers, mailing
+from workflows.breakers import OPENS_AFTER, Open
 from workflows.models import Breaker, Run
-from workflows.risk import breakers
-from workflows.risk.breakers import OPENS_AFTER, Open
 
 
 @pytest.fixture

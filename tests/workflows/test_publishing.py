@@ -16,7 +16,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import SignIn, User
 from workflows import publishing
-from workflows.breaker import Breaker
+from workflows.local_breaker import LocalBreaker
 from workflows.models import Run
 from workflows.publishing import publish
 
@@ -113,7 +113,7 @@ def test_a_broker_that_is_slow_to_take_one_is_left_alone_for_a_while(run: Run, m
 
 def test_a_breaker_is_open_for_its_time_after_each_trip() -> None:
     now = 100.0
-    breaker = Breaker(5.0, clock=lambda: now)
+    breaker = LocalBreaker(5.0, clock=lambda: now)
     assert not breaker.is_open
 
     breaker.trip()

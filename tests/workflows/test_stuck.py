@@ -12,9 +12,9 @@ from pytest_django import Settings
 
 from workflows import runs
 from workflows.alerting.stuck import LASTS, look_for_stuck_runs
+from workflows.breakers import OPENS_AFTER, Call
 from workflows.models import Alert, Breaker, Run, Step
 from workflows.risk import risk_api
-from workflows.risk.breakers import OPENS_AFTER, Call
 from workflows.steps import Name
 
 pytestmark = pytest.mark.django_db

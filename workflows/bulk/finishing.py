@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.database import insist
+from accounts.mail import give
 from workflows.bulk import messages
 from workflows.bulk.models import BulkChunk, BulkJob
 from workflows.bulk.progress import title_of
@@ -107,8 +108,7 @@ def _send(job: BulkJob, to: str) -> None:
             "Auto-Submitted": "auto-generated",
         },
     )
-    with get_connection() as mail.connection:
-        mail.send()
+    give(mail)
 
 
 def mail_context(job: BulkJob) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from accounts.models import SignIn
+from workflows.breakers import Call
 from workflows.risk import risk_api
-from workflows.risk.breakers import Call
 
 
 def ask(call: Call, sign_in: SignIn, recent_failures: int, *, key: str) -> dict[str, Any]:

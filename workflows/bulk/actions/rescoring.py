@@ -10,10 +10,10 @@ from django.conf import settings
 from accounts import verdicts
 from accounts.models import SignIn
 from workflows import steps
+from workflows.breakers import LONGEST_ASKED, Call, Open
 from workflows.bulk.lanes import LANES
 from workflows.bulk.registry import Action, Did, Rest, RowFailed, Work, register
 from workflows.risk import asking, risk_api
-from workflows.risk.breakers import LONGEST_ASKED, Call, Open
 
 # Of what RISK_API_RATE allows one worker; it comes on top of what those ask who sign in.
 SHARE = 0.5

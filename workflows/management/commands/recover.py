@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from workflows import breakers
 from workflows.recovery import recover_runs
-from workflows.risk import breakers
 from workflows.runs import reopen_failed_runs
 
 
