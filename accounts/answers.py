@@ -66,7 +66,8 @@ def answer(sign_in: SignIn, said: SignIn.Answer, **how: Any) -> bool:
 
 def _is_in_question(sign_in: SignIn) -> bool:
     """Whether it may be anybody's: its person was told of it and has not answered, or it was taken for a known device
-    without the cookie of one."""
+    without the cookie of one.
+    """
     if sign_in.answer:
         return sign_in.answer != Answer.MINE
     return sign_in.device_reason not in BEYOND_QUESTION or Notice.objects.filter(sign_in=sign_in).exists()

@@ -44,8 +44,9 @@ def on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 @receiver(pre_save, sender=EmailAddress)
 def on_email_address_saved(instance: EmailAddress, **kwargs: Any) -> None:
-    """allauth keeps addresses in lower case, and one as it was typed: where who was added by an operator first signs
-    in. It would not find that again."""
+    """allauth keeps addresses in lower case but one: that of who was added by an operator, which it keeps as it was
+    typed at their first sign-in, and would not find again.
+    """
     instance.email = instance.email.lower()
 
 

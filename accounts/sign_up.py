@@ -18,7 +18,8 @@ class SignUpView(SignupView):
 
     def form_valid(self, form: SignUpForm) -> HttpResponse:
         """Have the form look again where it could not be saved: it finds who was faster, and answers as it would have
-        a moment later."""
+        a moment later.
+        """
         response: HttpResponse
         try:
             response = super().form_valid(form)
