@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -148,6 +149,19 @@ def test_what_many_rows_have(operator: Client, label: str, query: str) -> None:
 
     assert len(answer.context["cl"].result_list) == paging.A_PAGE
     assert_no_more_than_a_few_pages(statements)
+
+
+@pytest.mark.parametrize("query", ["verdict__decision__exact=allow", "run__state__exact=succeeded"])
+def test_sign_ins_merged_with_what_they_led_to(operator: Client, query: str) -> None:
+    """Runs of no sign-in are at one end of the index. Which join PostgreSQL takes is for its figures of the tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off")
+    with explained() as statements:
+        operator.get(f"{address(SignIn)}?{query}")
+
+    (keys,) = [statement for statement in statements if statement.sql.startswith('SELECT "accounts_signin"."id" AS')]
+    assert "Merge Join" in [node["Node Type"] for node in keys.nodes]
+    assert_touched([keys], rows=3 * paging.A_PAGE, buffers=3 * paging.A_PAGE)
 
 
 @pytest.mark.parametrize("since", TIMES)
