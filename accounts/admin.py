@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +27,8 @@ from accounts.searching import SearchAdmin
 admin.site.login_form = AdminSignInForm
 # Django would look for all that hangs on each account, and delete that, in one request that nobody else agrees to.
 admin.site.disable_action("delete_selected")
+# They are registered by what brings them, and again below.
+admin.site.unregister([EmailAddress, Group])
 
 
 class ReadOnlyAdmin(SearchAdmin, LinkedAdmin, PagedAdmin):
@@ -81,6 +87,24 @@ class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DjangoUserAdmin):
         read_only = [model for model, kind in admin.site._registry.items() if isinstance(kind, ReadOnlyAdmin)]
         evidence = {str(model._meta.verbose_name) for model in read_only}
         return deleted, counts, needed - evidence, protected
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, AllauthEmailAddressAdmin):
+    """Also one that is not the person's primary address, by which the account does not know them, is found."""
+
+    fieldsets = ((None, {"fields": ("user", "email", "verified", "primary")}),)
+    ordering = ("-pk",)
+    list_select_related = ("user",)
+    search_person = "user"
+
+    def meant_by(self, request: HttpRequest, word: str) -> Q:
+        return super().meant_by(request, word) | Q(email__startswith=word.lower())
+
+
+@admin.register(Group)
+class GroupAdmin(PagedAdmin, DjangoGroupAdmin):
+    pass
 
 
 @admin.register(Device)

@@ -47,10 +47,11 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         for word in search_term.split():
-            queryset = queryset.filter(self._meant_by(request, word))
+            queryset = queryset.filter(self.meant_by(request, word))
         return queryset, False
 
-    def _meant_by(self, request: HttpRequest, word: str) -> Q:
+    def meant_by(self, request: HttpRequest, word: str) -> Q:
+        """The rows that one word means."""
         if self.search_id and (run_id := _read(UUID, word)):
             return Q(**{self.search_id: run_id})
         if self.search_address and (network := _read(network_of, word)):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django_celery_results.models import TaskResult
 
@@ -16,6 +17,7 @@ from workflows.runs import create_run
 
 SIGN_INS = "/admin/accounts/signin/"
 USERS = "/admin/accounts/user/"
+ADDRESSES = "/admin/account/emailaddress/"
 
 
 @pytest.fixture
@@ -56,6 +58,17 @@ def test_a_person_is_found_by_address_or_name_or_how_it_begins(found: Search, wo
     person("dave")
 
     assert found(USERS, words) == {carol}
+
+
+def test_an_address_is_found_by_itself_and_by_whose_it_is(found: Search) -> None:
+    carol = person("carol")
+    first, second = (
+        EmailAddress.objects.create(user=carol, email=email) for email in ("carol@example.com", "work@example.net")
+    )
+    EmailAddress.objects.create(user=person("dave"), email="dave@example.com")
+
+    assert found(ADDRESSES, "Work@example.NET") == {second}
+    assert found(ADDRESSES, "carol") == {first, second}
 
 
 def test_a_part_within_a_name_finds_nobody(found: Search) -> None:
