@@ -132,15 +132,23 @@ def test_there_is_one_post_a_minute_and_nothing_is_posted_twice(
     assert id_of(first) != id_of(second)
 
 
-@pytest.mark.parametrize("answer", [Answer(status=500), Answer(status=404), Answer(status=302), Answer(status=410)])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(status=500), "it answered 500"),
+        (Answer(status=404), "it answered 404"),
+        (Answer(status=410), "it answered 410"),
+        (Answer(status=302, headers={"Location": "/elsewhere"}), "it answered 302"),
+        (Answer(status=302, headers={"Location": "http://xn--a..b/"}), "InvalidCodepoint"),
+    ],
+)
 def test_what_was_not_taken_is_posted_again_under_the_same_id(
-    clock: time_machine.Traveller, receiver: RiskService, caplog: pytest.LogCaptureFixture, answer: Answer
+    clock: time_machine.Traveller, receiver: RiskService, caplog: pytest.LogCaptureFixture, answer: Answer, reason: str
 ) -> None:
-    answer.headers = {"Location": f"{receiver.url}/elsewhere"}
     receiver.answer = answer
     raise_alert(FAILED, "an error")
     assert [post_alerts(), unposted(), len(receiver.requests)] == [0, 1, 1]
-    assert f"1 alerts could not be posted to 127.0.0.1, and will be later: it answered {answer.status}" in caplog.text
+    assert f"1 alerts could not be posted to 127.0.0.1, and will be later: {reason}" in caplog.text
     assert "a-token" not in caplog.text
 
     receiver.answer = Answer(status=200, body=b"thanks")

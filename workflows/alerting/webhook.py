@@ -48,7 +48,7 @@ def post_alerts() -> int:
         return 0
     try:
         _post(event_id(claimed), json.dumps(_event(claimed)))
-    except (httpx.HTTPError, httpx.InvalidURL, NotTaken) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, NotTaken) as error:
         reason = str(error) if isinstance(error, NotTaken) else type(error).__name__
         logger.error(
             "%d alerts could not be posted to %s, and will be later: %s",
@@ -92,7 +92,10 @@ def _described(alert: Alert) -> dict[str, Any]:
 
 
 def _post(message_id: str, body: str) -> None:
-    """Raises httpx.HTTPError, httpx.InvalidURL or NotTaken. What the receiver says beside its status is not read."""
+    """Raises httpx.HTTPError, httpx.InvalidURL or NotTaken; UnicodeError where it is led to a host that is none.
+
+    What the receiver says beside its status is not read.
+    """
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
