@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncHour, TruncMinute
 from django.utils import timezone
 
@@ -47,7 +47,7 @@ COUNTS: Mapping[str, Any] = {
     "runs_ended": Count("run", filter=Q(run__finished_at__isnull=False)),
     "runs_degraded": Count("run", filter=Q(run__state=Run.State.DEGRADED)),
     "runs_failed": Count("run", filter=Q(run__state=Run.State.FAILED)),
-    "healed": Sum(F("run__published") - 1, filter=Q(run__published__gt=1), default=0),
+    "healed": Sum("run__healed", default=0),
 }
 
 

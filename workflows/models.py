@@ -58,8 +58,12 @@ class Run(models.Model):
     stalls = models.PositiveIntegerField(
         default=0, help_text="how often it was published again since it last got on by a step"
     )
+    asked = models.BooleanField(default=False, db_default=False, help_text="an operator wants it published again")
+    healed = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="how often it was published again without anybody asking for it"
+    )
     recover_at = models.DateTimeField(help_text="when recovery looks at it, unless it finished before")
-    resumed = models.PositiveIntegerField(default=0, help_text="how often it was gone on with after it had failed")
+    resumed = models.PositiveIntegerField(default=0, help_text="how often it was gone on with after it had ended")
     results = models.JSONField(null=True, help_text="where Celery keeps its results: the tuple of the last publication")
 
     class Meta:

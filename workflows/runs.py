@@ -82,10 +82,15 @@ def mark_retrying(run_id: UUID, retry_at: datetime) -> None:
 
 
 def mark_published(run_id: UUID, results: Any = None) -> None:
-    """The broker has the run's canvas, whose ``results`` are this tuple of Celery's."""
+    """The broker has the run's canvas, whose ``results`` are this tuple of Celery's.
+
+    Where it had it before, and no operator has asked for it, recovery has healed the run.
+    """
     now = timezone.now()
     sql.execute(
-        "UPDATE workflows_run SET published = published + 1, published_at = %(published_at)s, results = %(results)s, "
+        "UPDATE workflows_run SET published = published + 1, asked = FALSE, "
+        "healed = healed + CASE WHEN published = 0 OR asked THEN 0 ELSE 1 END, "
+        "published_at = %(published_at)s, results = %(results)s, "
         "recover_at = CASE WHEN recover_at > %(recover_at)s THEN recover_at ELSE %(recover_at)s END WHERE id = %(id)s",
         Run,
         id=run_id,
@@ -193,6 +198,7 @@ def reopen(run_ids: Collection[UUID], recover_at: datetime) -> int:
         state=Run.State.QUEUED,
         finished_at=None,
         published_at=None,
+        asked=True,
         stalls=0,
         recover_at=recover_at,
         resumed=F("resumed") + 1,
@@ -200,14 +206,12 @@ def reopen(run_ids: Collection[UUID], recover_at: datetime) -> int:
 
 
 def hasten(run_id: UUID, recover_at: datetime) -> int:
-    """An unfinished run is to be published again, by recovery at ``recover_at`` unless somebody has by then."""
+    """An operator wants an unfinished run published again: recovery does so at ``recover_at``, unless somebody has."""
     retrying = Step.objects.filter(run=OuterRef("pk"), state=Step.State.RETRYING)
     waits_no_longer = When(~Exists(retrying), state=Run.State.RETRYING, then=Value(Run.State.QUEUED))
-    return (
-        _unfinished()
-        .filter(pk=run_id)
-        .update(state=Case(waits_no_longer, default=F("state")), published_at=None, stalls=0, recover_at=recover_at)
-    )
+    state = Case(waits_no_longer, default=F("state"))
+    hastened = _unfinished().filter(pk=run_id)
+    return hastened.update(state=state, published_at=None, asked=True, stalls=0, recover_at=recover_at)
 
 
 def cancel_run(run_id: UUID) -> bool:

@@ -125,7 +125,7 @@ def test_each_call_of_an_error_callback_is_told(run: Run, alice: User) -> None:
 
 
 def test_how_often_it_was_published_healed_and_resumed(run: Run, alice: User) -> None:
-    Run.objects.filter(pk=run.pk).update(published=4, resumed=1)
+    Run.objects.filter(pk=run.pk).update(published=4, healed=2, resumed=1)
     text = section(shown(run, alice), "facts")
     assert "Published 4 times Healed 2 times: recovery published it again Resumed 1 time" in text
 

@@ -20,7 +20,6 @@ from workflows.presentation.words import (
     attempt_error_for,
     duration_in_words,
     error_for,
-    healed,
     show_run,
     show_step,
 )
@@ -200,11 +199,6 @@ def test_steps_of_a_kind_that_is_no_more_stand_where_their_rows_say(run: Run) ->
     Run.objects.filter(pk=run.pk).update(kind="of another version")
     (*_, last) = show_run(Run.objects.get(pk=run.pk), staff=False).stages
     assert [(step.name, step.title) for step in last] == [("post_process", "post_process")]
-
-
-@pytest.mark.parametrize(("published", "resumed", "times"), [(0, 0, 0), (1, 0, 0), (3, 0, 2), (3, 1, 1), (1, 1, 0)])
-def test_a_run_is_healed_where_it_is_published_again_unasked(published: int, resumed: int, times: int) -> None:
-    assert healed(Run(published=published, resumed=resumed)) == times
 
 
 @pytest.mark.parametrize("outcome", Attempt.Outcome)

@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.models import SignIn
 from workflows.models import Attempt, CallbackCall, Run, Step
-from workflows.presentation.words import attempt_error_for, error_for, healed, result_for, stages_of, without_error
+from workflows.presentation.words import attempt_error_for, error_for, result_for, stages_of, without_error
 from workflows.results.tree import Node, ResultTree, disagreements
 
 
@@ -29,7 +29,7 @@ def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staf
         "finished_at": run.finished_at,
         "published": run.published,
         "published_at": run.published_at,
-        "healed": healed(run),
+        "healed": run.healed,
         "resumed": run.resumed,
         "sign_in": _sign_in_as_dict(run.sign_in) if run.sign_in else None,
         "facts": run.facts,

@@ -19,7 +19,6 @@ from workflows.presentation.words import (
     attempt_error_for,
     cut,
     error_for,
-    healed,
     kind_title_of,
     result_for,
     show_run,
@@ -91,7 +90,6 @@ class RunPage:
     calls: tuple[ShownCall, ...]
     celery_problem: str
     disagreements: tuple[tuple[str, str], ...]
-    healed: int
 
 
 def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
@@ -117,7 +115,6 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
         calls=tuple(calls),
         celery_problem=tree.problem,
         disagreements=tuple((title_of(run, name), says) for name, says in differing.items()),
-        healed=healed(run),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from workflows.models import Attempt, Run, Step
-from workflows.presentation.words import duration_in_words, healed, kind_title_of, show_step, stages_of, title_of
+from workflows.presentation.words import duration_in_words, kind_title_of, show_step, stages_of, title_of
 from workflows.results.tree import Node, ResultTree, disagreements
 
 TOGETHER = "at the same time"
@@ -31,7 +31,7 @@ def _head(run: Run) -> Iterator[str]:
     times = (("created", run.created_at), ("started", run.started_at), ("finished", run.finished_at))
     yield ", ".join(f"{word} {_moment(at)}" for word, at in times if at) + _took(run.created_at, run.finished_at)
     last = f", last at {_moment(run.published_at)}" if run.published_at else ""
-    yield f"published {_times(run.published)}{last}; healed {_times(healed(run))}; resumed {_times(run.resumed)}"
+    yield f"published {_times(run.published)}{last}; healed {_times(run.healed)}; resumed {_times(run.resumed)}"
     if run.facts:
         yield f"facts {_inline(run.facts)}"
     yield ""

@@ -135,11 +135,6 @@ def kind_title_of(run: Run) -> str:
         return run.kind
 
 
-def healed(run: Run) -> int:
-    """How often its canvas was published again without anybody asking for it."""
-    return max(run.published - 1 - run.resumed, 0)
-
-
 def error_for(step: Step, *, staff: bool) -> str:
     """Why ``step`` is tried again or failed, or what went wrong before it was done; "" where there is no error.
 
