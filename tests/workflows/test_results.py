@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from tests.workflows.celery_rows import keep_results, step_of, store
+from workflows import ledger, runs
 from workflows.models import Run, Step
 from workflows.presentation.words import stages_of
 from workflows.results.tree import (
@@ -23,7 +24,9 @@ from workflows.results.tree import (
 )
 from workflows.results.walk import walk
 from workflows.risk.risk_api import RiskApiRefused
+from workflows.steps import Name
 
+ASK = Name.POST_TO_RISK_API
 State = Step.State
 
 
@@ -77,7 +80,8 @@ def test_what_is_not_stored_or_has_expired_is_told_as_that(run: Run) -> None:
     node = walk(run.results).of(step)
     assert node and (node.state, node.problem) == ("", NOTHING_STORED)
     store(step, {"device": 1})
-    assert walk(run.results).of(step) == Node(step.task_id, "SUCCESS", {"device": 1})
+    node = walk(run.results).of(step)
+    assert node and (node.state, node.value, node.problem) == ("SUCCESS", {"device": 1}, "")
     TaskResult.objects.all().delete()
     # What the process remembers of it is not asked.
     node = walk(run.results).of(step)
@@ -135,7 +139,7 @@ def test_a_run_that_keeps_nothing_to_walk_says_so(kept: Any, problem: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("ledger", "celery", "says"),
+    ("says_ledger", "says_celery", "says"),
     [
         (State.SUCCEEDED, "FAILURE", "Celery says FAILURE, the ledger says succeeded. The ledger counts."),
         (State.WAITING, "SUCCESS", "Celery says SUCCESS, the ledger says waiting. The ledger counts."),
@@ -151,18 +155,49 @@ def test_a_run_that_keeps_nothing_to_walk_says_so(kept: Any, problem: str) -> No
         (State.SUCCEEDED, "", ""),
     ],
 )
-def test_where_celery_and_the_ledger_disagree_it_is_said(ledger: State, celery: str, says: str) -> None:
-    assert disagreement(Step(name="save_event", state=ledger), Node("id", celery)) == says
+def test_where_celery_and_the_ledger_disagree_it_is_said(says_ledger: State, says_celery: str, says: str) -> None:
+    assert disagreement(Step(name="save_event", state=says_ledger), Node("id", says_celery)) == says
 
 
 def test_what_follows_a_failed_step_has_its_failure_in_celerys_words_too(run: Run) -> None:
     keep_results(run)
     for name in ("post_to_risk_api", "post_process"):
         store(step_of(run, name), ValueError("422"), "FAILURE")
-    said = disagreements(stages_of(run), walk(run.results))
-    assert list(said) == ["post_to_risk_api", "post_process"]
     run.steps.filter(name="post_to_risk_api").update(state=State.FAILED)
     assert disagreements(stages_of(run), walk(run.results)) == {}
+
+
+def test_what_failed_before_a_run_was_resumed_says_nothing_of_it_by_now(run: Run) -> None:
+    def differing() -> list[str]:
+        return list(disagreements(stages_of(run), walk(run.results)))
+
+    keep_results(run)
+    ledger.fail_step(run.pk, ASK, "422")
+    for name in (ASK, Name.POST_PROCESS):
+        store(step_of(run, name), ValueError("422"), "FAILURE")
+    runs.reopen_failed_runs()
+    assert differing() == []
+
+    def ask(step: Step) -> dict[str, Any]:
+        assert differing() == []
+        raise ledger.TryAgain("still dead", 3600)
+
+    with pytest.raises(ledger.TryAgain):
+        ledger.outside(run.pk, ASK, ask, lease=ledger.LEASE)
+    store(step_of(run, ASK), ledger.TryAgain("still dead", 3600), "RETRY")
+    assert differing() == []
+
+
+def test_a_failure_of_the_attempt_that_is_under_way_is_a_disagreement(run: Run) -> None:
+    """As where its process was killed, which Celery is the first to know."""
+
+    def ask(step: Step) -> dict[str, Any]:
+        store(step, ValueError("killed"), "FAILURE")
+        assert list(disagreements(stages_of(run), walk(run.results))) == [ASK]
+        return {}
+
+    keep_results(run)
+    ledger.outside(run.pk, ASK, ask, lease=ledger.LEASE)
 
 
 def test_another_value_is_a_disagreement_and_one_that_does_not_decode_is_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from workflows.models import Step
@@ -19,8 +20,9 @@ NOT_A_RESULT = "what the run keeps of it is no result of Celery's"
 class Node:
     """A task, or a group where there are ``members``, as Celery's results have it.
 
-    ``state`` is Celery's word, "" where nothing is known. ``problem`` is why there is no value where one should be.
-    ``error`` and ``traceback`` are what the system said. ``children`` are the ids of what the task published.
+    ``state`` is Celery's word, "" where nothing is known; ``stored_at`` is when it was stored, where that can be read.
+    ``problem`` is why there is no value where one should be. ``error`` and ``traceback`` are what the system said.
+    ``children`` are the ids of what the task published.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Node:
     parent: Node | None = None
     children: tuple[str, ...] = ()
     members: tuple[Node, ...] = ()
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,32 @@ AGREEING = {
 
 def disagreements(stages: Sequence[Sequence[Step]], tree: ResultTree) -> dict[str, str]:
     """What Celery and the ledger do not agree on, by the names of the steps. The ledger is right."""
-    found: dict[str, str] = {}
-    has_failed = False
-    for stage in stages:
-        found |= {step.name: disagreement(step, tree.of(step), is_behind_failed=has_failed) for step in stage}
-        has_failed = has_failed or any(step.state == Step.State.FAILED for step in stage)
+    found = {step.name: disagreement(step, tree.of(step)) for stage in stages for step in stage}
     return {name: says for name, says in found.items() if says}
 
 
-def disagreement(step: Step, node: Node | None, *, is_behind_failed: bool = False) -> str:
+def disagreement(step: Step, node: Node | None) -> str:
     """A sentence where Celery and the ledger do not say the same of the step, else ""."""
-    if node is None:
-        return ""
-    if is_behind_failed and step.state == Step.State.WAITING and node.state == "FAILURE":
-        # Celery gives all that follows in the chain the failure of the one that failed.
+    if node is None or _is_from_before(step, node):
         return ""
     if node.state not in AGREEING[Step.State(step.state)]:
         return f"Celery says {node.state}, the ledger says {step.get_state_display()}. The ledger counts."
     if node.state == "SUCCESS" and not node.problem and node.value != step.result:
         return "Celery has another result than the ledger. The ledger counts."
     return ""
+
+
+def _is_from_before(step: Step, node: Node) -> bool:
+    """A failure that says nothing of the attempt to come, or that is under way.
+
+    It is what an earlier copy of the task failed with, before the run was gone on with; or, as Celery gives it to all
+    that follows in the chain, what one before it failed with.
+    """
+    if node.state != "FAILURE":
+        return False
+    if step.state == Step.State.RUNNING and step.attempted_at and node.stored_at:
+        return node.stored_at < step.attempted_at
+    return step.state == Step.State.WAITING
 
 
 def _nodes(node: Node | None) -> Iterator[Node]:

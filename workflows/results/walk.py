@@ -90,5 +90,6 @@ def _read(task_id: str, meta: dict[str, Any]) -> Node:
         value=None if raised else json.loads(json.dumps(value, default=str)),
         error=f"{type(value).__name__}: {value}" if raised else "",
         traceback=meta["traceback"] or "",
+        stored_at=meta["date_done"],
         children=tuple(child[0][0] for child in meta.get("children") or () if _is_result(child)),
     )
