@@ -187,14 +187,19 @@ def _reopen_some(most: int = 1000) -> int:
 
 
 def reopen(run_ids: Collection[UUID], recover_at: datetime) -> int:
-    """Failed runs are to be gone on with from what failed; returns how many. Lock them first.
-
-    Recovery publishes them at ``recover_at``, unless somebody has by then.
-    """
+    """Failed runs are to be gone on with from what failed; returns how many. Lock them first."""
     Step.objects.filter(run__in=run_ids, state=Step.State.FAILED).update(
         state=Step.State.WAITING, started_at=None, finished_at=None, cut_off=0
     )
-    return Run.objects.filter(pk__in=run_ids, state=Run.State.FAILED).update(
+    return go_on_with(Run.objects.filter(pk__in=run_ids, state=Run.State.FAILED), recover_at)
+
+
+def go_on_with(ended: QuerySet[Run], recover_at: datetime) -> int:
+    """Runs that have ended are under way again, as an operator wants; returns how many.
+
+    Recovery publishes them at ``recover_at``, unless somebody has by then.
+    """
+    return ended.update(
         state=Run.State.QUEUED,
         finished_at=None,
         published_at=None,

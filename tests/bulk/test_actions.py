@@ -16,18 +16,24 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from tests.accounts.browser import CHROME_ON_LINUX, Browser
 from tests.accounts.mail_server import mail_server
+from tests.workflows.celery_rows import store
 from tests.workflows.conftest import FIREFOX
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import figures, ledger, steps
+from tests.workflows.past import let_pass
+from workflows import figures, ledger, runs, steps
+from workflows.alerting.stuck import stuck_runs
 from workflows.bulk import files, registry, turns
 from workflows.bulk.actions import texts
 from workflows.bulk.actions.exports import FORMULA, line, safe
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
+from workflows.callbacks import Level, note_call
 from workflows.models import Period, Run, Step
+from workflows.steps import Name
 
 Queue = Callable[..., BulkJob]
 Do = Callable[[BulkJob], BulkJob]
@@ -187,6 +193,48 @@ def test_a_run_does_again_what_was_left_out_and_what_came_after_that(
     assert Run.objects.get(pk=run.pk).state == Run.State.QUEUED
     states = dict(run.steps.values_list("name", "state"))
     assert [name for name, state in states.items() if state == "waiting"] == ["post_to_risk_api", "post_process"]
+
+
+def test_a_run_that_is_run_again_is_as_young_as_that(
+    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
+) -> None:
+    run = make_run()
+    runs.cancel_run(run.pk)
+    let_pass(run, timedelta(days=2))
+
+    assert do(queue("run_again", query="")).done == 1
+
+    assert not stuck_runs(timezone.now()).exists()
+
+
+def test_what_fails_when_a_run_is_run_again_is_another_failure(
+    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
+) -> None:
+    run = make_run()
+    ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
+    note_call(run.pk, Level.CHAIN, told=Name.CHECK_DEVICE)
+
+    assert do(queue("run_again", query="")).done == 1
+    ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
+    note_call(run.pk, Level.CHAIN, told=Name.CHECK_DEVICE)
+
+    assert list(run.callback_calls.values_list("calls", flat=True)) == [1, 1]
+
+
+def test_what_a_run_does_again_celery_has_no_result_of_until_it_is_done(
+    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
+) -> None:
+    run = make_run()
+    run.steps.update(state=Step.State.SUCCEEDED, result={})
+    run.steps.filter(name=Name.NOTIFY_USER).update(state=Step.State.SKIPPED, result={"skipped": True})
+    for step in run.steps.all():
+        store(step, step.result)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED)
+
+    assert do(queue("run_again", query="")).done == 1
+
+    kept = {task_id.rpartition(".")[2] for task_id in TaskResult.objects.values_list("task_id", flat=True)}
+    assert kept == {Name.CHECK_DEVICE, Name.SAVE_EVENT}
 
 
 def test_runs_that_are_complete_or_still_going_are_not_run_again(

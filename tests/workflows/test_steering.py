@@ -147,7 +147,7 @@ def test_a_run_may_be_resumed_as_often_as_it_fails_and_each_is_noted(failed: Run
 def test_who_comes_second_is_told_that_the_run_was_resumed(failed: Run, carol: User) -> None:
     steer(failed.pk, Action.RESUME, by=carol)
 
-    assert refusal(failed, Action.RESUME, by=carol) == "The run is no longer failed: somebody has resumed it."
+    assert refusal(failed, Action.RESUME, by=carol) == "The run goes on already: somebody has resumed it."
     assert len(noted()) == 1
 
 

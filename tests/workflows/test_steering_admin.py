@@ -93,7 +93,7 @@ def test_one_refusal_does_not_hinder_the_others_and_is_told_with_its_reason(
 
     assert confirm(operator, asked) == [
         "1 run resumed.",
-        "1 run refused: The run is no longer failed: somebody has resumed it.",
+        "1 run refused: The run goes on already: somebody has resumed it.",
         "1 run refused: The run has ended (succeeded): there is nothing left to do.",
     ]
 

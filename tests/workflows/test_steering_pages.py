@@ -214,7 +214,7 @@ def test_the_second_of_two_operators_is_told_on_the_page(admin: User, failed: Ru
     told(first, address(failed, Action.RESUME))
 
     says = told(second, address(failed, Action.RESUME))
-    assert says == "The run is no longer failed: somebody has resumed it."
+    assert says == "The run goes on already: somebody has resumed it."
     page = second.get(reverse("workflows:run", args=[failed.pk])).content.decode()
     assert says in page and "is-error" in page
 

@@ -126,7 +126,7 @@ def _ended(run: Run) -> str:
 
 def _not_failed(run: Run) -> str:
     if run.resumed:
-        return "The run is no longer failed: somebody has resumed it."
+        return "The run goes on already: somebody has resumed it."
     return f"The run has not failed: it is {run.get_state_display()}, and goes on by itself."
 
 

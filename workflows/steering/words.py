@@ -54,7 +54,7 @@ WORDINGS = {
         button="Cancel the run",
         question="Cancel this run?",
         consequence="No further step is begun, and a mail that has not gone out is not sent. A step that a worker is "
-        "at may still end. This cannot be undone.",
+        "at may still end. Nobody goes on with the run but the bulk job “Run again what was left out”.",
         done="The run was cancelled.",
         many="Cancel the selected runs",
         past="cancelled",

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from django.db.models import Min, Q
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from workflows import kinds, publishing
 from workflows import runs as all_runs
@@ -44,16 +45,11 @@ def run_again(run: Run, work: Work) -> Did:
         return Did.SKIPPED
     if steps.filter(leased_until__gt=timezone.now()).exists():
         raise RowFailed(actions.AT_IT)
-    steps.filter(undone | Q(stage__gt=first)).update(
-        state=Step.State.WAITING, started_at=None, finished_at=None, leased_until=None, cut_off=0, error=""
-    )
-    ended.update(
-        state=Run.State.QUEUED,
-        finished_at=None,
-        published_at=None,
-        stalls=0,
-        recover_at=timezone.now() + all_runs.UNPUBLISHED,
-    )
+    again = steps.filter(undone | Q(stage__gt=first))
+    # For Celery success is final: a group whose member was skipped would be complete before that is done.
+    TaskResult.objects.filter(task_id__in=[step.task_id for step in again]).delete()
+    again.update(state=Step.State.WAITING, started_at=None, finished_at=None, leased_until=None, cut_off=0, error="")
+    all_runs.go_on_with(ended, recover_at=timezone.now() + all_runs.UNPUBLISHED)
     publishing.publish_on_commit(run)
     return Did.DONE
 
