@@ -19,7 +19,6 @@ from workflows.bulk import list_admin
 from workflows.bulk.models import BulkJob
 from workflows.models import Run
 from workflows.runs import create_run
-from workflows.steering.admin import SteeringAdmin
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -94,16 +93,3 @@ def test_a_bulk_job_whose_rows_take_too_long_to_count_is_not_started(
         given_up = choose(operator, SIGN_INS, "bulk_anonymise", run.sign_in)
 
     assert_was_given_up(given_up)
-
-
-def test_runs_that_take_too_long_to_find_are_not_steered(
-    operator: Client, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with ExitStack() as until:
-        late = from_then_on_silent(SteeringAdmin._ask_or_steer, Run, until)
-        monkeypatch.setattr(SteeringAdmin, "_ask_or_steer", late)
-        given_up = choose(operator, RUNS, "cancel_runs", run)
-
-    assert_was_given_up(given_up)
-    run.refresh_from_db()
-    assert run.state == Run.State.QUEUED

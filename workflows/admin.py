@@ -29,7 +29,6 @@ from workflows.bulk.models import BulkJob
 from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
 from workflows.run_links import lead_to_runs
-from workflows.steering.admin import SteeringAdmin
 
 
 # Django's own filters would look in all rows for the values that there are.
@@ -98,7 +97,7 @@ class StepInline(admin.TabularInline):
 
 
 @admin.register(Run)
-class RunAdmin(SteeringAdmin, ReadOnlyAdmin):
+class RunAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "owner", "kind", "state", "sign_in", "finished_at", "published", "id")
     list_display_links = ("created_at", "id")
     list_filter = (SinceFilter, "state", KindFilter)

@@ -18,7 +18,7 @@ from accounts.models import SecurityEvent, User
 from tests.bulk.conftest import work_off
 from workflows.bulk import finishing, jobs, lanes, registry, selection, snapshot, turns, upkeep, working
 from workflows.bulk.models import BulkChunk, BulkFailure, BulkJob, BulkLane
-from workflows.bulk.registry import Action, Did, Rest, RowFailed, Work
+from workflows.bulk.registry import Action, Did, Rest, RowFailed, Skipped, Work
 
 State = BulkJob.State
 Queue = Callable[..., BulkJob]
@@ -49,7 +49,7 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def break_row(monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException, action: str = "touch") -> None:
     whole = registry.get(action)
 
-    def do(user: User, work: Work) -> Did:
+    def do(user: User, work: Work) -> Did | Skipped:
         if user.username == name:
             raise error
         return whole.do(user, work)

@@ -14,7 +14,7 @@ from tests.bulk.conftest import work_off
 from tests.markup import Page
 from workflows.bulk import jobs, lanes, registry, snapshot, turns, upkeep, working
 from workflows.bulk.models import BulkChunk, BulkFailure, BulkJob, BulkLane
-from workflows.bulk.registry import Action, Did, RowFailed, Work
+from workflows.bulk.registry import Action, Did, RowFailed, Skipped, Work
 
 JOBS = "/admin/workflows/bulkjob/"
 Queue = Callable[..., BulkJob]
@@ -138,7 +138,7 @@ def break_row(patch: pytest.MonkeyPatch) -> None:
     """One row of an export fails."""
     export = registry.get("export_users")
 
-    def do(user: User, work: Work) -> Did:
+    def do(user: User, work: Work) -> Did | Skipped:
         if user.username == "person01":
             raise RowFailed("it is wrong")
         return export.do(user, work)

@@ -19,8 +19,13 @@ from accounts.models import Device, SecurityEvent, User
 from tests import servers
 from tests.accounts.mail_server import MailServer, mail_server
 from tests.waiting import wait_for
+from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.risk_service import Answer, RiskService
 from workflows.bulk import jobs, registry, selection, tasks
 from workflows.bulk.models import BulkJob, BulkLane
+from workflows.models import Run, Step
+from workflows.publishing import publish
+from workflows.steps import Name
 
 State = BulkJob.State
 NewWorker = Callable[..., AbstractContextManager[servers.Server]]
@@ -60,9 +65,9 @@ def make_people(number: int) -> None:
     Device.objects.bulk_create([Device(user=one, first_seen_at=now, last_seen_at=now) for one in people])
 
 
-def queue(name: str, by: User, **parameters: str) -> BulkJob:
+def queue(name: str, by: User, query: str = "is_staff__exact=0", **parameters: str) -> BulkJob:
     action = registry.get(name)
-    chosen = selection.of_query(action, "is_staff__exact=0")
+    chosen = selection.of_query(action, query)
     return jobs.queue(action, selection=chosen, parameters=parameters, by=by, token=uuid4())[0]
 
 
@@ -196,3 +201,29 @@ def test_whatever_operators_do_at_once_the_job_ends_with_each_row_done_once(new_
 
     assert job.done == 2_000
     assert set(acted_on().values()) == {1}
+
+
+def test_runs_that_wait_for_a_dead_risk_service_are_all_gone_on_with_without_it(
+    new_worker: NewWorker,
+    admin: User,
+    make_run: Callable[..., Run],
+    risk: RiskService,
+    patient_publishing: None,
+) -> None:
+    risk.answer = Answer(status=503, headers={"Retry-After": "250"})
+    made = [make_run() for _ in range(40)]
+    with new_worker():
+        for run in made:
+            publish(run)
+        wait_for(lambda: Run.objects.filter(state=Run.State.RETRYING).count() == 40, "all wait", seconds=60)
+        asked = len(risk.requests)
+
+        job = queue("skip", admin, "state__exact=retrying", step=Name.POST_TO_RISK_API)
+        wait_for(lambda: not Run.objects.filter(state__in=Run.UNFINISHED).exists(), "all runs end", seconds=90)
+        wait_for(lambda: of(job).state == State.FINISHED, "the job ends")
+
+    assert (job.total, job.done) == (40, 40)
+    assert set(Run.objects.values_list("state", "published", "healed")) == {(Run.State.SUCCEEDED, 2, 0)}
+    skipped = Step.objects.filter(name=Name.POST_TO_RISK_API, state=Step.State.SKIPPED)
+    assert (skipped.count(), len(risk.requests)) == (40, asked)
+    assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.RUN_STEERED).count() == 40

@@ -12,7 +12,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
-from workflows.bulk.registry import Action, Did, Rest, RowFailed, Work
+from workflows.bulk.registry import Action, Did, Rest, RowFailed, Skipped, Work
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +29,13 @@ Rows = Mapping[str, Any]
 
 @dataclass
 class Batch:
-    """What became of some rows, the first of those that were due. ``subjects``: on whose accounts it was done."""
+    """What became of some rows, the first of those that were due.
+
+    ``reasons``: why rows were skipped, and how many. ``subjects``: on whose accounts it was done.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
     subjects: list[int] = field(default_factory=list)
 
@@ -39,17 +43,22 @@ class Batch:
     def size(self) -> int:
         return self.counts.total() + len(self.failures)
 
-    def add(self, action: Action, row: Any, did: Did) -> None:
+    def add(self, action: Action, row: Any, did: Did | Skipped) -> None:
+        if isinstance(did, Skipped):
+            self.reasons[did.why] += 1
+            did = Did.SKIPPED
         self.counts[did] += 1
         if did == Did.DONE and action.subject:
             self.subjects.append(action.subject(row))
 
     def as_json(self) -> dict[str, Any]:
-        return {"counts": dict(self.counts), "failures": self.failures, "subjects": self.subjects}
+        counted = {"counts": dict(self.counts), "reasons": dict(self.reasons)}
+        return {**counted, "failures": self.failures, "subjects": self.subjects}
 
     @classmethod
     def of_json(cls, written: dict[str, Any]) -> Batch:
-        return cls(Counter(written["counts"]), written["failures"], written["subjects"])
+        counted = {name: Counter(written.get(name, {})) for name in ("counts", "reasons")}
+        return cls(**counted, failures=written["failures"], subjects=written["subjects"])
 
 
 def together(action: Action, work: Work, ids: Sequence[str], rows: Rows) -> Batch | None:
@@ -124,7 +133,7 @@ def do_row(action: Action, work: Work, one: str, rows: Rows, batch: Batch) -> No
     del work.lines[before:]
 
 
-def _in_savepoint(action: Action, work: Work, row: Any) -> Did:
+def _in_savepoint(action: Action, work: Work, row: Any) -> Did | Skipped:
     with transaction.atomic():
         did = action.do(row, work)
         if work.job.dry_run:

@@ -49,6 +49,7 @@ class BulkJob(models.Model):
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0, help_text="there was nothing to do")
+    reasons = models.JSONField(default=dict, help_text="of those skipped: why, where that is told, and how many")
     gone = models.PositiveIntegerField(default=0, help_text="of those skipped: deleted since they were selected")
     failed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -74,7 +75,6 @@ class BulkJob(models.Model):
             ("bulk_ask_password", "Can ask many people for a new password"),
             ("bulk_forget_devices", "Can forget many devices"),
             ("bulk_run_again", "Can run many workflows again"),
-            ("bulk_resume", "Can resume many failed runs"),
             ("bulk_rescore", "Can have the risk service asked again about many sign-ins"),
             ("bulk_anonymise", "Can anonymise many sign-ins"),
             ("bulk_export", "Can export many rows"),

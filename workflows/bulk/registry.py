@@ -22,6 +22,13 @@ class Did(StrEnum):
     SKIPPED = "skipped"
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """There was nothing to do, and why. The text is a sentence for people; there are few, which are counted."""
+
+    why: str
+
+
 class RowFailed(Exception):
     """This row cannot be done. The text is a sentence for people."""
 
@@ -77,7 +84,7 @@ class Action:
     title: str
     model: type[Model]
     permission: str
-    do: Callable[[Any, Work], Did]
+    do: Callable[[Any, Work], Did | Skipped]
     explains: str
     destroys: bool = False
     outside: bool = False

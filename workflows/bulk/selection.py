@@ -127,8 +127,8 @@ def _newest(model: type[Model]) -> str | None:
     """The greatest id: ids count, or begin with the time (run_ids.py).
 
     Not so of runs on a site that is older than those ids (migration 0004): of its random ones there is one above all
-    that are to come. There a job takes up runs that begin before its selection has come by them, within seconds: what
-    is done to many runs destroys nothing, and so waits for nobody.
+    that are to come. There a job takes up runs that begin before its selection has come by them: within seconds, or
+    where it has to be approved, as to cancel runs, until then.
     """
     newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
     return None if newest is None else str(newest)

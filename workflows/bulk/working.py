@@ -8,6 +8,7 @@ same key; it is counted for the batch as a whole.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -34,6 +35,9 @@ BATCH = 100
 # Turns on one place after which rows are done one by one, and after which the first of them is taken for the cause.
 CAREFUL_AFTER = 3
 GIVEN_UP_AFTER = 6
+# Reasons for which rows were skipped that are told apart.
+MOST_REASONS = 10
+OTHER_REASONS = "Other reasons."
 # Messages that may wait elsewhere while a job publishes runs.
 MOST_WAITING = 200
 
@@ -170,13 +174,23 @@ def _note(action: Action, work: Work, lane: BulkLane, chunk: BulkChunk, batch: B
         SecurityEvent.objects.bulk_create(_events(work, batch.subjects))
     BulkLane.objects.filter(pk=lane.pk).update(attempts=0, written=None, chunk=None if is_done else chunk)
     # Last, and with it the lock that all lanes of the job want.
+    reasons = {"reasons": _reasons(work.job, batch)} if batch.reasons else {}
     BulkJob.objects.filter(pk=work.job.pk).update(
         done=F("done") + done,
         skipped=F("skipped") + skipped,
         gone=F("gone") + gone,
         failed=F("failed") + failed,
         error="",
+        **reasons,
     )
+
+
+def _reasons(job: BulkJob, batch: Batch) -> Counter[str]:
+    """Why rows of the job were skipped, with those of the batch."""
+    counted = Counter(BulkJob.objects.select_for_update().values_list("reasons", flat=True).get(pk=job.pk))
+    for why, number in batch.reasons.items():
+        counted[why if why in counted or len(counted) < MOST_REASONS else OTHER_REASONS] += number
+    return counted
 
 
 def _failures(job: BulkJob, batch: Batch) -> Iterable[BulkFailure]:

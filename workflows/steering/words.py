@@ -14,14 +14,12 @@ from workflows.steering.actions import Action, may_steer, why_not
 
 @dataclass(frozen=True)
 class Wording:
-    """``{step}`` stands for what the step is called. ``many`` is the admin's action, ``past`` what its runs were."""
+    """``{step}`` stands for what the step is called."""
 
     button: str
     question: str
     consequence: str
     done: str
-    many: str
-    past: str
 
 
 WORDINGS = {
@@ -30,16 +28,12 @@ WORDINGS = {
         question="Resume this run?",
         consequence="It goes on from what failed; what is done is not done again. Do so when the cause is mended.",
         done="The run goes on from what failed.",
-        many="Resume the selected runs that failed",
-        past="resumed",
     ),
     Action.RETRY: Wording(
         button="Try again now: {step}",
         question="Try this step again now?",
         consequence="It is attempted at once, and not when its pause is over. If it cannot be done, it waits again.",
         done="The step is tried again: {step}.",
-        many="Try again now what waits for it in the selected runs",
-        past="tried again",
     ),
     Action.SKIP: Wording(
         button="Skip: {step}",
@@ -47,8 +41,6 @@ WORDINGS = {
         consequence="The step is not done, now or later, and the run goes on without it; what else failed is tried "
         "again. Where it is the risk service's verdict that is missing, LOGINWATCH_NO_VERDICT says what is done.",
         done="The step was skipped: {step}. The run goes on.",
-        many="Skip a step of the selected runs",
-        past="gone on with, without the step",
     ),
     Action.CANCEL: Wording(
         button="Cancel the run",
@@ -56,8 +48,6 @@ WORDINGS = {
         consequence="No further step is begun, and a mail that has not gone out is not sent. A step that a worker is "
         "at may still end. Nobody goes on with the run but the bulk job “Run again what was left out”.",
         done="The run was cancelled.",
-        many="Cancel the selected runs",
-        past="cancelled",
     ),
 }
 

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import attrgetter
+from typing import Any
 
+from django import forms
 from django.db.models import Min, Q
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from workflows import kinds, publishing
 from workflows import runs as all_runs
-from workflows.bulk.registry import Action, Did, RowFailed, Work, register
+from workflows.bulk.registry import Action, Did, RowFailed, Skipped, Work, register
 from workflows.models import Run, Step
 from workflows.steering import actions
 
 
-def resume(run: Run, work: Work) -> Did:
-    if run.state != Run.State.FAILED:
-        return Did.SKIPPED
+class StepForm(forms.Form):
+    step = forms.ChoiceField(label="Step to skip", choices=lambda: [("", "Choose one"), *_skippable().items()])
+
+
+def _skippable() -> dict[str, str]:
+    """What may be skipped in a run of one kind or another, and what it is called."""
+    return {step.name: step.title for kind in kinds.all_kinds() for step in kind.steps if step.skippable}
+
+
+def steer(action: actions.Action, run: Run, work: Work) -> Did | Skipped:
+    """What an operator may do to a run, as on its page: with its entry in the security log."""
     try:
-        actions.steer(run.pk, actions.Action.RESUME, by=work.by)
+        if action is actions.Action.RETRY:
+            actions.retry_waiting_steps(run.pk, by=work.by)
+        else:
+            actions.steer(run.pk, action, work.job.parameters.get("step", ""), by=work.by)
     except actions.Refused as refusal:
-        raise RowFailed(str(refusal)) from refusal
+        if str(refusal) == actions.AT_IT:
+            raise RowFailed(actions.AT_IT) from refusal
+        return Skipped(str(refusal))
     return Did.DONE
 
 
@@ -54,17 +70,46 @@ def run_again(run: Run, work: Work) -> Did:
     return Did.DONE
 
 
-register(
-    Action(
-        name="resume",
-        title="resume failed runs",
-        model=Run,
-        permission="bulk_resume",
-        do=resume,
-        explains="Each run that has failed goes on from the step that failed. Others are left alone.",
-        publishes=True,
-        related=("sign_in", "user"),
+def _register_steering(action: actions.Action, title: str, explains: str, **more: Any) -> None:
+    register(
+        Action(
+            name=action,
+            title=title,
+            model=Run,
+            permission=actions.PERMISSIONS[action].removeprefix("workflows."),
+            do=partial(steer, action),
+            explains=f"{explains} A run that does not allow it as it stands is left alone, and the job says why.",
+            **more,
+        )
     )
+
+
+_register_steering(
+    actions.Action.RESUME,
+    "resume failed runs",
+    "Each run goes on from what failed; what is done is not done again. Do so when the cause is mended.",
+    publishes=True,
+)
+_register_steering(
+    actions.Action.RETRY,
+    "try again now what waits for it",
+    "What waits to be tried again is attempted at once. If it cannot be done, it waits again.",
+    publishes=True,
+)
+_register_steering(
+    actions.Action.SKIP,
+    "skip a step of runs",
+    "The step is not done, now or later, and each run goes on without it; what else failed is tried again. Where it is "
+    "the risk service's verdict that is missing, LOGINWATCH_NO_VERDICT says what is done.",
+    publishes=True,
+    form=StepForm,
+)
+_register_steering(
+    actions.Action.CANCEL,
+    "cancel runs",
+    "No further step of these runs is begun, and mails of theirs that have not gone out are not sent. A step that a "
+    "worker is at may still end.",
+    destroys=True,
 )
 register(
     Action(
