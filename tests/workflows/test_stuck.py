@@ -92,6 +92,7 @@ def test_a_run_that_was_gone_on_with_is_as_young_as_that(run: Run, clock: time_m
     runs.mark_published(run.pk)
     clock.shift(61)
     assert look_for_stuck_runs() == 1
+    assert stuck_alerts()[0].text.endswith("the oldest is 61 s old")
 
 
 def test_those_that_merely_wait_behind_an_open_breaker_are_none(

@@ -20,6 +20,8 @@ from workflows.steps import Name
 # is the same trouble.
 EPISODE = "workflows.alerting.stuck"
 LASTS = 600
+# A run that was gone on with after it had ended is as old as that.
+BEGAN_AT = Case(When(resumed=0, then=F("created_at")), default=Coalesce("published_at", "recover_at"))
 
 
 def look_for_stuck_runs() -> int:
@@ -35,13 +37,9 @@ def look_for_stuck_runs() -> int:
 
 
 def stuck_runs(now: datetime) -> QuerySet[Run]:
-    """Those that have not ended within RUN_OBJECTIVE seconds, but for those that wait behind an open breaker.
-
-    A run that was gone on with after it had failed is as old as that.
-    """
+    """Those that have not ended within RUN_OBJECTIVE seconds, but for those that wait behind an open breaker."""
     overdue = now - timedelta(seconds=settings.RUN_OBJECTIVE)
-    began_at = Case(When(resumed=0, then=F("created_at")), default=Coalesce("published_at", "recover_at"))
-    stuck = Run.objects.filter(state__in=Run.UNFINISHED).alias(began_at=began_at).filter(began_at__lt=overdue)
+    stuck = Run.objects.filter(state__in=Run.UNFINISHED).alias(began_at=BEGAN_AT).filter(began_at__lt=overdue)
     if _is_left_alone(since=overdue):
         waiting = Step.objects.filter(run=OuterRef("pk"), name=Name.POST_TO_RISK_API, state=Step.State.RETRYING)
         stuck = stuck.exclude(Exists(waiting), state=Run.State.RETRYING)
@@ -55,10 +53,11 @@ def _is_left_alone(since: datetime) -> bool:
 
 
 def _tell(number: int) -> None:
-    oldest = stuck_runs(timezone.now()).order_by("created_at").first()
+    oldest = stuck_runs(timezone.now()).order_by(BEGAN_AT).values_list("pk", BEGAN_AT).first()
     if oldest is None:
         return
-    age = (timezone.now() - oldest.created_at).total_seconds()
+    run_id, began_at = oldest
+    age = (timezone.now() - began_at).total_seconds()
     are = "run has" if number == 1 else "runs have"
     text = f"{number:,} {are} not ended within {settings.RUN_OBJECTIVE:g} s; the oldest is {age:,.0f} s old"
-    raise_alert(Alert.Kind.RUNS_STUCK, text, oldest.pk)
+    raise_alert(Alert.Kind.RUNS_STUCK, text, run_id)
