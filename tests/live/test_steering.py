@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Notice, SecurityEvent, User, Verdict
@@ -19,6 +20,9 @@ from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import ledger
+from workflows.bulk.actions.runs import run_again
+from workflows.bulk.models import BulkJob
+from workflows.bulk.registry import Did, Work
 from workflows.models import Attempt, Chord, Run, Step, task_id_of
 from workflows.publishing import publish
 from workflows.steering.actions import Action, steer
@@ -178,6 +182,31 @@ def test_a_group_goes_on_without_the_member_that_failed(
     assert run.state == Run.State.SUCCEEDED
     assert step_of(run, Name.NOTIFY_USER).state == Step.State.SKIPPED
     assert mails.received == []
+
+
+def test_what_is_behind_a_group_of_which_a_member_is_run_again_waits_for_that(
+    of_a_new_device: Run,
+    make_run: MakeRun,
+    do: Callable[[Run], Run],
+    risk: RiskService,
+    mails: PatientServer,
+    finished: Finished,
+    carol: User,
+) -> None:
+    run = of_a_new_device
+    steer(run.pk, Action.SKIP, Name.NOTIFY_USER, by=carol)
+    wait_for(lambda: finished(run), "the run ends without its notice")
+
+    mails.gate.clear()
+    with transaction.atomic():
+        assert run_again(run, Work(BulkJob(), carol)) == Did.DONE
+    wait_for(lambda: step_of(run, Name.NOTIFY_USER).state == Step.State.RUNNING, "the mail is on its way")
+    do(make_run())
+    assert step_of(run, ASK).state == Step.State.WAITING
+    mails.gate.set()
+    wait_for(lambda: finished(run), "the run ends")
+
+    assert (run.state, len(mails.received)) == (Run.State.SUCCEEDED, 1)
 
 
 def test_a_run_that_is_cancelled_while_a_step_waits_for_its_retry_is_not_gone_on_with(
