@@ -99,7 +99,8 @@ def note_taken(message: Message, **marks: datetime) -> None:
     ids = [alert.pk for alert in message.alerts]
     for start in range(0, len(ids), MOST_A_STATEMENT):
         Alert.objects.filter(pk__in=ids[start : start + MOST_A_STATEMENT]).update(**marks)
-    cache.set(episode_key(message.way), message.episode, timeout=None)
+    # Of nothing that is ours: what lies there must be readable wherever a class has moved since.
+    cache.set(episode_key(message.way), vars(message.episode), timeout=None)
 
 
 def claim_key(way: str) -> str:
@@ -113,7 +114,8 @@ def episode_key(way: str) -> str:
 
 def _episode_of(oldest: Alert, way: str) -> Episode | None:
     """The one that was told of last, unless it was over when the oldest alert that is untold was raised."""
-    last: Episode | None = cache.get(episode_key(way))
+    kept = cache.get(episode_key(way))
+    last = Episode(**kept) if kept else None
     return last if last and oldest.created_at < last.last_raised_at + QUIET else None
 
 
