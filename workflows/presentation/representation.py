@@ -7,6 +7,7 @@ from typing import Any
 
 from accounts.models import SignIn
 from workflows.models import Attempt, CallbackCall, Run, Step
+from workflows.presentation.celery_results import completed, group_of, groups_of, is_ready
 from workflows.presentation.words import attempt_error_for, error_for, healed, result_for, stages_of, without_error
 from workflows.results.tree import Node, ResultTree, disagreements
 
@@ -36,7 +37,7 @@ def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staf
         "steps": [
             {
                 **_step_as_dict(step, number, [each for each in failed if each.step_id == step.pk], staff=staff),
-                "celery": _node_as_dict(tree.of(step), staff=staff),
+                "celery": _node_as_dict(tree.of(step), tree, staff=staff),
                 "disagreement": differing.get(step.name, ""),
             }
             for number, stage in enumerate(stages)
@@ -44,6 +45,7 @@ def run_as_dict(run: Run, tree: ResultTree, attempts: Iterable[Attempt], *, staf
         ],
         "callbacks": [_call_as_dict(call) for call in run.callback_calls.all()],
         "celery_problem": tree.problem,
+        "celery_groups": [_group_as_dict(group) for group in groups_of(tree)],
     }
 
 
@@ -99,10 +101,11 @@ def _attempt_as_dict(attempt: Attempt, step: Step, *, staff: bool) -> dict[str, 
     }
 
 
-def _node_as_dict(node: Node | None, *, staff: bool) -> dict[str, Any] | None:
-    """``parent`` is the id of what came before: a task or, of who follows one, a group."""
+def _node_as_dict(node: Node | None, tree: ResultTree, *, staff: bool) -> dict[str, Any] | None:
+    """``parent`` is the id of what came before: a task or, of who follows one, a group. ``group`` is that it is in."""
     if node is None:
         return None
+    group = group_of(node, tree)
     return {
         "id": node.id,
         "state": node.state,
@@ -112,6 +115,19 @@ def _node_as_dict(node: Node | None, *, staff: bool) -> dict[str, Any] | None:
         "traceback": node.traceback if staff else "",
         "parent": node.parent.id if node.parent else None,
         "children": list(node.children),
+        "group": group.id if group else None,
+    }
+
+
+def _group_as_dict(group: Node) -> dict[str, Any]:
+    """As ``GroupResult`` has it: ``completed`` counts those that have succeeded, ``ready`` is that all have ended."""
+    return {
+        "id": group.id,
+        "state": group.state,
+        "ready": is_ready(group),
+        "completed": completed(group),
+        "members": [member.id for member in group.members],
+        "parent": group.parent.id if group.parent else None,
     }
 
 

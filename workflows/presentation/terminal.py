@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from workflows.models import Attempt, Run, Step
+from workflows.presentation.celery_results import Named, ShownCelery, completed, group_of, show_celery
 from workflows.presentation.words import duration_in_words, healed, kind_title_of, show_step, stages_of, title_of
 from workflows.results.tree import Node, ResultTree, disagreements
 
@@ -41,15 +42,13 @@ def _canvas(run: Run, tree: ResultTree, attempts: list[Attempt], differing: dict
     stages = stages_of(run)
     for number, stage in enumerate(stages):
         last = number == len(stages) - 1
-        branches = [
-            (step, list(_step(step, run, tree.of(step), attempts, differing.get(step.name, "")))) for step in stage
-        ]
+        branches = [(step, list(_step(step, run, tree, attempts, differing.get(step.name, "")))) for step in stage]
         if len(branches) == 1:
             yield from _branch(branches[0][1], last=last)
         else:
             within = [line for place, (_, lines) in enumerate(branches, 1)
                       for line in _branch(lines, last=place == len(branches))]  # fmt: skip
-            yield from _branch([TOGETHER, *within], last=last)
+            yield from _branch([TOGETHER, *_group(tree.of(stage[0]), tree), *within], last=last)
 
 
 def _branch(lines: list[str], *, last: bool) -> Iterator[str]:
@@ -59,7 +58,12 @@ def _branch(lines: list[str], *, last: bool) -> Iterator[str]:
         yield ("   " if last else "│  ") + line
 
 
-def _step(step: Step, run: Run, node: Node | None, attempts: list[Attempt], differs: str) -> Iterator[str]:
+def _group(member: Node | None, tree: ResultTree) -> Iterator[str]:
+    if member and (group := group_of(member, tree)):
+        yield f"│  Celery  group {group.id}: {group.state}, {completed(group)} of {len(group.members)} completed"
+
+
+def _step(step: Step, run: Run, tree: ResultTree, attempts: list[Attempt], differs: str) -> Iterator[str]:
     shown = show_step(step, run=run, staff=True)
     said = [shown.state_word, shown.duration, shown.attempts, f"since {_moment(shown.since)}" if shown.since else ""]
     again = f"again at {_moment(shown.again_at)}" if shown.again_at else ""
@@ -71,8 +75,8 @@ def _step(step: Step, run: Run, node: Node | None, attempts: list[Attempt], diff
         yield f"   error   {shown.error}"
     if step.result is not None:
         yield f"   result  {_inline(step.result)}"
-    if node:
-        yield from _celery(node)
+    if node := tree.of(step):
+        yield from _celery(node, show_celery(node, tree, run, staff=True))
     if differs:
         yield f"   !       {differs}"
 
@@ -84,14 +88,22 @@ def _attempt(attempt: Attempt) -> str:
     return f"{attempt.number} at {_moment(attempt.began_at)}, {outcome} after {took}{following}: {attempt.error}"
 
 
-def _celery(node: Node) -> Iterator[str]:
+def _celery(node: Node, shown: ShownCelery) -> Iterator[str]:
     said = [node.problem, node.error, "" if node.value is None else _inline(node.value)]
     yield f"   Celery  {' '.join(text for text in (node.state, '; '.join(text for text in said if text)) if text)}"
+    after = f"after {_name(shown.after)}" if shown.after else "it begins the canvas"
+    group = ", in the group" if shown.group else ""
+    published = f"; published {', '.join(map(_name, shown.published))}" if shown.published else ""
+    yield f"           {after}{group}{published}"
     told = node.traceback.splitlines()
     if len(told) > LAST_LINES:
         yield f"           … {len(told) - LAST_LINES} lines more (--json has them)"
     for line in told[-LAST_LINES:]:
         yield f"           {line}"
+
+
+def _name(of: Named) -> str:
+    return of.step or (f"group {of.id}" if of.title else of.id)
 
 
 def _callbacks(run: Run) -> Iterator[str]:
