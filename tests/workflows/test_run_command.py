@@ -125,9 +125,9 @@ def test_celerys_group_is_told_and_what_each_result_came_after_and_published(run
     store_children(step_of(run, "check_device"), [[[group.id, None], []], [["somewhere-else", None], None]])
     lines = [line.strip("│├└─ ") for line in said(run).splitlines()]
     assert lines[lines.index("at the same time") + 1] == f"Celery  group {group.id}: FAILURE, 1 of 2 completed"
-    assert f"it begins the canvas; published group {group.id}, somewhere-else" in lines
-    assert lines.count("after check_device, in the group") == 2
-    assert f"after group {group.id}" in lines and "after post_to_risk_api" in lines
+    assert f"canvas  it begins the canvas; published group {group.id}, somewhere-else" in lines
+    assert lines.count("canvas  after check_device, in the group") == 2
+    assert f"canvas  after group {group.id}" in lines and "canvas  after post_to_risk_api" in lines
 
     answer = told(run)
     assert answer["celery_groups"] == [

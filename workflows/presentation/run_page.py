@@ -155,7 +155,7 @@ def _selected(
         shown=shown,
         row=step,
         place=graph.place_of(shown, view.stages, number),
-        error=cut(error_for(step, staff=staff), LONG_ERROR),
+        error=cut(error_for(step, view.notice, staff=staff), LONG_ERROR),
         result=as_text(result_for(step, staff=staff)),
         attempts=tuple(
             ShownAttempt(
