@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from workflows.models import Attempt, Run, Step
-from workflows.presentation.words import duration_in_words, healed, stages_of, title_of
+from workflows.presentation.words import duration_in_words, stages_of, title_of
 
 # The bars are drawn on a line of so many units, and none is thinner than it can be seen.
 LINE = 1000
@@ -139,8 +139,8 @@ def _pause(is_put_off: bool, began: datetime, ended: datetime, *, is_open: bool 
 def _idle(step: Step, run: Run, failed: Sequence[Attempt], now: datetime) -> Iterator[Span]:
     """When the run was failed for this step's sake: from the attempt that failed for good until the run was resumed.
 
-    When that was is known of the last time alone, by when the broker took the run again, unless recovery had it take
-    the run since. Else it was at some time before the step's next attempt.
+    When that was is known of the last time alone, by when the broker took the run again, unless it took it for other
+    reasons too. Else it was at some time before the step's next attempt.
     """
     # A step that was begun anew after its process had been killed had failed by that.
     before = [attempt for attempt in failed if step.started_at is None or attempt.began_at < step.started_at]
@@ -150,7 +150,8 @@ def _idle(step: Step, run: Run, failed: Sequence[Attempt], now: datetime) -> Ite
             if step.attempted_at and step.attempts > attempt.number:
                 later.append(step.attempted_at)
             began, ended = attempt.ended_at, min(later, default=step.finished_at or now)
-            if run.published_at and began < run.published_at <= ended and not healed(run):
+            took_it_once_a_time = run.published == 1 + run.resumed
+            if took_it_once_a_time and run.published_at and began < run.published_at <= ended:
                 yield Span("idle", "failed, until it was resumed", began, run.published_at)
             else:
                 yield Span("idle", "failed, then resumed", began, ended)
