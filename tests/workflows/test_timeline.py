@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from workflows import ledger, runs, steps
 from workflows.models import Attempt, Run, Step
 from workflows.presentation import timeline
 from workflows.presentation.timeline import LINE, Line
@@ -119,6 +120,19 @@ def test_a_run_that_was_failed_did_not_wait_for_a_worker_until_it_was_resumed(ru
     ]  # fmt: skip
     assert line.bars[2].span.code == "idle"
     assert line.says == "waited 4.0 s, ran 3.0 s, was failed 7 h 59 min"
+
+
+def test_a_run_that_is_resumed_as_operators_do_has_its_times_told_apart(run: Run) -> None:
+    runs.mark_published(run.pk)
+    ledger.fail_step(run.pk, "check_device", "x")
+    runs.reopen([run.pk], timezone.now())
+    runs.mark_published(run.pk)
+    steps.check_device(run.pk)
+    attempts = Attempt.objects.filter(step__run=run)
+    first = timeline.draw(Run.objects.get(pk=run.pk), attempts, timezone.now()).lines[0]
+    assert [bar.span.words for bar in first.bars] == [
+        "queued", "attempt 1, failed", "failed, until it was resumed", "waiting for a worker", "attempt 2, done",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("fields", [{"published_at": None}, {"published_at": at(1)}, {"published": 3}])
