@@ -7,7 +7,7 @@ import random
 import smtplib
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -187,6 +187,11 @@ def hand_over(notice: Notice, error: str) -> None:
     Notice.objects.filter(pk=notice.pk, state=State.CLAIMED).update(
         state=State.HANDED_OVER, last_error=error, next_attempt_at=timezone.now() + FIRST_DELAY
     )
+
+
+def tried_until(notice: Notice) -> datetime:
+    """Where it was handed over."""
+    return notice.created_at + DELIVER_WITHIN
 
 
 def give_up(notice: Notice, error: str) -> None:

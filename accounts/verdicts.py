@@ -68,9 +68,7 @@ def act_without_assessment(sign_in: SignIn, error: str) -> str:
 
     Returns what that is: "allow", "flag" or "end_session". Call it inside a transaction.
     """
-    policy: str = settings.LOGINWATCH_NO_VERDICT
-    if policy == "end_session" and settings.LOGINWATCH_ENFORCE != "enforce":
-        policy = "flag"
+    policy = policy_without_verdict()
     details = {"policy": policy, "error": error}
     security_log.record_event(sign_in, SecurityEvent.Kind.RISK_UNAVAILABLE, details)
     if policy != "allow":
@@ -80,6 +78,12 @@ def act_without_assessment(sign_in: SignIn, error: str) -> str:
         end_session(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
     return policy
+
+
+def policy_without_verdict() -> str:
+    """What LOGINWATCH_NO_VERDICT comes to: "allow", "flag" or "end_session"."""
+    policy: str = settings.LOGINWATCH_NO_VERDICT
+    return "flag" if policy == "end_session" and settings.LOGINWATCH_ENFORCE != "enforce" else policy
 
 
 def _said(assessment: dict[str, Any]) -> dict[str, Any]:

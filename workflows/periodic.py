@@ -42,8 +42,8 @@ def schedule_follow_ups() -> int:
     return follow_ups.publish_due()
 
 
-# Shorter than the pause between two mails (alerts.PAUSE), which is also the claim of the one that sends; and between
-# the two there is time to part from a mail server that is silent (notifying.SOFT_TIME_LIMIT).
+# Shorter than the claim of the one that sends (episodes.CLAIMED); and between the two there is time to part from a mail
+# server that is silent (notifying.SOFT_TIME_LIMIT).
 @shared_task(ignore_result=True, soft_time_limit=30, time_limit=45)
 def tell_operators() -> int:
     return alerts.tell_operators()

@@ -7,7 +7,7 @@ know it reads from the database; each returns a JSON object of ids and small fac
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from uuid import UUID
@@ -78,6 +78,11 @@ def post_process(run_id: UUID) -> Result:
 def recent_failures(run: Run) -> int:
     """How many sign-ins failed before the one of this run, as the risk service was told; raises Step.DoesNotExist."""
     return int(ledger.result_of(run, Name.SAVE_EVENT)["recent_failures"])
+
+
+def asked_until(step: Step) -> datetime:
+    """When the risk service is asked for the last time, at the step that asks it."""
+    return (step.started_at or timezone.now()) + timedelta(seconds=settings.RISK_API_BUDGET)
 
 
 def do_without_verdict(run_id: UUID) -> None:
@@ -160,8 +165,7 @@ def _within_budget(step: Step, delay: float) -> float:
 
 def _left_of_budget(step: Step) -> float:
     """Seconds until the service is asked for the last time."""
-    began = step.started_at or timezone.now()
-    return float(settings.RISK_API_BUDGET) - (timezone.now() - began).total_seconds()
+    return (asked_until(step) - timezone.now()).total_seconds()
 
 
 def _post_process(step: Step) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -134,6 +134,23 @@ def test_alerts_that_are_posted(unfinished: list[Run], settings: Settings) -> No
         settings.OPERATOR_WEBHOOK_URL = receiver.url
         settings.OPERATOR_WEBHOOK_SECRET = settings.RISK_API_SECRET
         assert periodic.post_alerts() == 2
+
+    assert_touched(statements, rows=10, buffers=100)
+
+
+@pytest.mark.parametrize("tell", [periodic.tell_operators, periodic.post_alerts])
+def test_alerts_that_wait_for_the_next_message(
+    unfinished: list[Run], settings: Settings, tell: Callable[[], int]
+) -> None:
+    settings.OPERATOR_EMAILS = ["ops@example.com"]
+    with risk_service() as receiver:
+        settings.OPERATOR_WEBHOOK_URL, settings.OPERATOR_WEBHOOK_SECRET = receiver.url, settings.RISK_API_SECRET
+        assert tell() == 1
+        for number in range(3):
+            alerts.raise_alert(Alert.Kind.RUN_FAILED, f"number {number}", unfinished[0].pk)
+
+        with explained() as statements:
+            assert tell() == 0
 
     assert_touched(statements, rows=10, buffers=100)
 

@@ -11,6 +11,7 @@ from tests.waiting import wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import Answer, RiskService
 from workflows.models import CallbackCall, Run
+from workflows.presentation.celery_results import completed, groups_of, is_ready, show_celery
 from workflows.presentation.watching import glance
 from workflows.presentation.words import stages_of
 from workflows.publishing import publish
@@ -45,6 +46,20 @@ def test_the_walk_finds_what_the_worker_stored_and_it_agrees_with_the_ledger(
         step.task_id: step.result for step in run.steps.all()
     }
     assert disagreements(stages_of(run), tree) == {}
+    (group,) = groups_of(tree)
+    assert (group.state, completed(group), is_ready(group)) == ("SUCCESS", 2, True)
+    shown = {step.name: show_celery(tree.of(step), tree, run, staff=True) for step in run.steps.all()}
+    links = {
+        name: (one.after and one.after.title, [child.title for child in one.published]) for name, one in shown.items()
+    }
+    assert links == {
+        "check_device": (None, ["the group"]),
+        "notify_user": ("check the device", []),
+        "save_event": ("check the device", []),
+        "post_to_risk_api": ("the group", ["act on the verdict"]),
+        "post_process": ("ask the risk service", []),
+    }
+    assert [name for name, one in shown.items() if one.group] == ["notify_user", "save_event"]
 
 
 def test_a_failure_is_told_with_its_traceback_and_agrees_with_the_ledger(

@@ -11,13 +11,16 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import TaskResult
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import SignIn, User
 from tests.markup import Page, words
 from tests.pages.browsing import assert_well_made, page_of, signed_in
-from tests.workflows.celery_rows import keep_results, step_of, store
+from tests.workflows.celery_rows import keep_results, step_of, store, store_children
 from workflows import callbacks, ledger
 from workflows.models import Attempt, CallbackCall, Run, Step
+from workflows.presentation.celery_results import groups_of
+from workflows.results.walk import walk
 from workflows.runs import create_run
 
 STEPS = ["check_device", "notify_user", "save_event", "post_to_risk_api", "post_process"]
@@ -146,6 +149,39 @@ def test_celerys_result_stands_beside_the_ledgers(run: Run, alice: User, admin: 
         assert ("/srv/secret.py" in page.html, "NameError" in page.html) == (user.is_staff, user.is_staff)
     answer = signed_in(alice).get(reverse("workflows:run-json", args=[run.pk])).content.decode()
     assert "/srv/secret.py" not in answer and "NameError" not in answer
+
+
+def test_celerys_group_and_what_each_result_came_after_and_published_are_told(run: Run, alice: User) -> None:
+    keep_results(run)
+    (group,) = groups_of(walk(run.results))
+    store(step_of(run, "check_device"), {"device": 1})
+    store_children(step_of(run, "check_device"), [[[group.id, None], []], [["somewhere-else", None], None]])
+    store(step_of(run, "save_event"), {"event": 7})
+    check = shown(run, alice, "check_device")
+    assert f"It begins the canvas. Published: the group, somewhere-else. {run.pk}.check_device" in section(
+        check, "step"
+    )
+    assert "After check the device, in the group." in section(shown(run, alice, "notify_user"), "step")
+    post = shown(run, alice, "post_to_risk_api")
+    assert "After the group." in section(post, "step")
+    assert (
+        f"group PENDING, 1 of 2 completed: notify the user (nothing stored), save the event (SUCCESS) {group.id}"
+    ) in section(post, "facts")
+    for page in (check, post):
+        assert f"#{group.id}" in page.values("href") and group.id in page.values("id")
+    links = [e.attributes["href"] for e in post.elements if e.tag == "a" and words(e.text) == "save the event"]
+    assert links == ["?step=save_event#step"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_page_asks_for_each_of_celerys_results_once(
+    run: Run, alice: User, step: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    keep_results(run)
+    client = signed_in(alice)
+    # The session, the person, a glance; the run, its steps, attempts and callbacks; and the five results.
+    with django_assert_num_queries(12):
+        client.get(address_of(run, step))
 
 
 def store_failure(step: Step) -> None:

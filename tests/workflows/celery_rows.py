@@ -25,5 +25,10 @@ def store(step: Step, result: Any, state: str = states.SUCCESS, traceback: str =
     TaskResult.objects.filter(task_id=step.task_id).update(traceback=traceback)
 
 
+def store_children(step: Step, children: list[Any]) -> None:
+    """``children`` are the tuples of what the step's task published."""
+    TaskResult.objects.filter(task_id=step.task_id).update(meta=json.dumps({"children": children}))
+
+
 def step_of(run: Run, name: str) -> Step:
     return run.steps.get(name=name)

@@ -83,6 +83,7 @@ def test_it_says_how_many_of_each_kind_and_describes_the_newest(
                     "url": f"https://watch.example.com/runs/{run.pk}/",
                 },
             ],
+            "episode": {"began_at": at, "messages": 1, "counts": {"run_failed": 2, "breaker_opened": 1}},
             "alerts_url": "https://watch.example.com/admin/workflows/alert/",
         },
     }
@@ -116,7 +117,7 @@ def test_an_outage_of_ten_thousand_runs_is_one_message(receiver: RiskService, ru
 # --- Once ---------------------------------------------------------------------------------------------------
 
 
-def test_there_is_one_post_a_minute_and_nothing_is_posted_twice(
+def test_what_follows_a_post_is_posted_a_minute_later_and_nothing_twice(
     clock: time_machine.Traveller, receiver: RiskService
 ) -> None:
     raise_alert(FAILED, "the first")

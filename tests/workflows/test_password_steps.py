@@ -263,3 +263,5 @@ def test_a_page_says_that_the_mail_follows(run: Run) -> None:
     run.refresh_from_db()
 
     assert show_run(run, staff=False).says == MAIL_FOLLOWS
+    Notice.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    assert show_run(run, staff=False).says.startswith(f"{MAIL_FOLLOWS} Later attempts: none so far, the next at ")

@@ -39,7 +39,8 @@ def shown(
     state: Step.State, *, run: Run | None = None, staff: bool = True, name: str = "notify_user", **fields: Any
 ) -> ShownStep:
     step = Step(name=name, state=state, **fields)
-    return show_step(step, run=run or run_in(Run.State.RUNNING), staff=staff)
+    run = run or run_in(Run.State.RUNNING)
+    return show_step(step, run=run, notice=getattr(run.sign_in, "notice", None), staff=staff)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_what_has_become_of_a_mail_that_was_handed_over_counts(
 def test_a_long_error_is_cut() -> None:
     error = shown(Step.State.FAILED, error="x" * 5000).error
     assert len(error) == ERROR_LENGTH and error.endswith("…")
-    assert len(error_for(Step(state=Step.State.FAILED, error="x" * 5000), staff=True)) == 5000
+    assert len(error_for(Step(state=Step.State.FAILED, error="x" * 5000), None, staff=True)) == 5000
 
 
 def test_every_state_of_a_run_has_its_sentence() -> None:

@@ -9,14 +9,17 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from celery.result import result_from_tuple
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from accounts.models import User
-from tests.workflows.celery_rows import keep_results, step_of, store
+from tests.workflows.celery_rows import keep_results, step_of, store, store_children
 from workflows import callbacks, ledger
 from workflows.models import Attempt, CallbackCall, Run, Step
+from workflows.presentation.celery_results import groups_of
+from workflows.results.walk import walk
 
 
 def said(run: Run, *options: str) -> str:
@@ -114,6 +117,49 @@ def test_programs_are_told_the_same_as_json(run: Run, alice: User) -> None:
     assert post["failed_attempts"][0]["outcome"] == "failed" and post["celery"]["traceback"].startswith("Traceback")
     (call,) = answer["callbacks"]
     assert (call["level"], call["step"], call["reason"], call["calls"]) == ("chain", "post_to_risk_api", "failed", 2)
+
+
+def test_celerys_group_is_told_and_what_each_result_came_after_and_published(run: Run) -> None:
+    fail(run)
+    (group,) = groups_of(walk(run.results))
+    store_children(step_of(run, "check_device"), [[[group.id, None], []], [["somewhere-else", None], None]])
+    lines = [line.strip("│├└─ ") for line in said(run).splitlines()]
+    assert lines[lines.index("at the same time") + 1] == f"Celery  group {group.id}: FAILURE, 1 of 2 completed"
+    assert f"canvas  it begins the canvas; published group {group.id}, somewhere-else" in lines
+    assert lines.count("canvas  after check_device, in the group") == 2
+    assert f"canvas  after group {group.id}" in lines and "canvas  after post_to_risk_api" in lines
+
+    answer = told(run)
+    assert answer["celery_groups"] == [
+        {
+            "id": group.id,
+            "state": "FAILURE",
+            "ready": True,
+            "completed": 1,
+            "members": [step_of(run, name).task_id for name in ("notify_user", "save_event")],
+            "parent": step_of(run, "check_device").task_id,
+        }
+    ]
+    check, notify, save, post, _ = [step["celery"] for step in answer["steps"]]
+    assert (check["group"], notify["group"], save["group"], post["group"]) == (None, group.id, group.id, None)
+    assert check["children"] == [group.id, "somewhere-else"] and post["parent"] == group.id
+
+
+@pytest.mark.parametrize(
+    "ended", [(), ("SUCCESS",), ("RETRY",), ("FAILURE", "SUCCESS"), ("RETRY", "FAILURE"), ("SUCCESS", "SUCCESS")]
+)
+def test_a_group_is_told_as_celerys_own_result_of_it_says(run: Run, ended: tuple[str, ...]) -> None:
+    keep_results(run)
+    for name, state in zip(("notify_user", "save_event"), ended, strict=False):
+        store(step_of(run, name), ValueError("x") if state in ("FAILURE", "RETRY") else {"event": 7}, state)
+    (group,) = told(run)["celery_groups"]
+    assert run.results
+    last: Any = result_from_tuple(run.results)
+    celerys = last.parent.parent
+    assert (group["id"], group["ready"], group["completed"]) == (
+        celerys.id, celerys.ready(), celerys.completed_count(),
+    )  # fmt: skip
+    assert (group["state"] == "SUCCESS") == celerys.successful()
 
 
 def test_a_run_of_no_sign_in_is_told_by_its_facts(run: Run, bob: User) -> None:

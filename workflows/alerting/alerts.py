@@ -1,4 +1,7 @@
-"""What a person has to look at, and the mail that tells the operators of it: many at a time, each once."""
+"""What a person has to look at, and the mail that tells the operators of it: many at a time, each once.
+
+When they are told is the matter of episodes.py.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import logging
 import re
 from collections import Counter
 from datetime import timedelta
-from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
-from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -23,16 +23,14 @@ from django.utils.text import Truncator
 
 from accounts.database import insist
 from accounts.mail import give
+from workflows.alerting import episodes
+from workflows.alerting.episodes import Message
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)
 
-# Between two mails. Shorter than beat's schedule, so that each round may send, and longer than the time limit of
-# its task: it is also the claim of the one that sends.
-PAUSE = timedelta(seconds=50)
-CLAIM = "workflows.alerting.alerts.claim"
-# They are marked told by one statement, and SQLite takes 32,766 values in one. What is beyond is told next time.
-MOST_A_MAIL = 10_000
+# By which operators are told.
+WAY = "mail"
 # What is older is told no more: where mails have only now been set up, it is no news, and may be years of it. A mail
 # server may be away for a long weekend.
 TELL_WITHIN = timedelta(days=7)
@@ -93,21 +91,21 @@ def raise_alert(kind: Alert.Kind, text: str, run_id: UUID | None = None) -> None
 def tell_operators() -> int:
     """Send one mail of all alerts of late that the operators were not told of; returns how many it tells of.
 
-    That is 0 where nobody is to be told, within the pause after another mail, and where the mail did not go out:
+    That is 0 where nobody is to be told, within the pause of an episode, and where the mail did not go out:
     its alerts stay untold, and the next call tries again.
     """
-    due = Alert.objects.filter(told_at=None, created_at__gte=timezone.now() - TELL_WITHIN)
-    untold = claim(due, CLAIM) if settings.OPERATOR_EMAILS else []
-    if not untold:
+    untold = Alert.objects.filter(told_at=None, created_at__gte=timezone.now() - TELL_WITHIN)
+    message = episodes.claim(untold, WAY) if settings.OPERATOR_EMAILS else None
+    if message is None:
         return 0
+    number = len(message.alerts)
     try:
-        _send(untold)
+        _send(message)
     except OSError as error:  # an SMTPException is one
-        logger.error("operators could not be told of %d alerts, and will be later: %s", len(untold), error)
+        logger.error("operators could not be told of %d alerts, and will be later: %s", number, error)
         return 0
-    # By their ids: whatever was raised since the mail was written is not in it.
-    insist(partial(_mark_told, untold))
-    return len(untold)
+    insist(lambda: episodes.note_taken(message, told_at=timezone.now()))
+    return number
 
 
 def headline(text: str) -> str:
@@ -119,56 +117,50 @@ def headline(text: str) -> str:
     return Truncator(PASSWORD_IN_URL.sub("***", first)).chars(LONGEST_LINE)
 
 
-def _mark_told(alerts: list[Alert]) -> None:
-    Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(told_at=timezone.now())
-
-
-@transaction.atomic
-def claim(untold: QuerySet[Alert], key: str) -> list[Alert]:
-    """What is to be told, the oldest first; nothing where another call tells it, or has told of others just now.
-
-    The claim is an entry of the cache, which is a table beside the alerts. Of two calls that find the last one run
-    out, ``add`` lets both pass; so they come to it one by one, in the order in which they lock the oldest alert.
-    """
-    oldest = untold.select_for_update().first()
-    if oldest is None or not cache.add(key, oldest.pk, timeout=PAUSE.total_seconds()):
-        return []
-    return list(untold.only("kind", "created_at")[:MOST_A_MAIL])
-
-
 def url_of(alert: Alert) -> str:
     """Of the page of its run; "" where it is of none."""
     return settings.SITE_URL + alert.run.get_absolute_url() if alert.run else ""
 
 
-def _send(alerts: list[Alert]) -> None:
+def newest_of(message: Message) -> QuerySet[Alert]:
+    """Those that it shows, the newest first; it counts the others."""
+    newest = Alert.objects.filter(pk__in=[alert.pk for alert in message.alerts[-MOST_SHOWN:]])
+    return newest.select_related("run").order_by("-pk")
+
+
+def _send(message: Message) -> None:
     """Raises OSError where the mail was not taken. Another attempt at the same alerts has the same Message-ID."""
-    context = _context(alerts)
-    newest = alerts[-1]
-    message_id = f"<alerts.{newest.pk}.{len(alerts)}.{newest.created_at:%Y%m%d%H%M%S%f}@{settings.SITE_HOST}>"
+    context = _context(message)
     mail = EmailMultiAlternatives(
         subject=" ".join(render_to_string("workflows/alert_subject.txt", context).split()),
         body=render_to_string("workflows/alert.txt", context),
         to=settings.OPERATOR_EMAILS,
         # RFC 3834: no out-of-office reply is wanted.
-        headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
+        headers={
+            "Message-ID": f"<alerts.{message.id}@{settings.SITE_HOST}>",
+            "Auto-Submitted": "auto-generated",
+        },
     )
     mail.attach_alternative(render_to_string("workflows/alert.html", context), "text/html")
     give(mail)
 
 
-def _context(alerts: list[Alert]) -> dict[str, Any]:
-    numbers = Counter(alert.kind for alert in alerts)
-    wordings = {kind: wording for kind, wording in WORDINGS.items() if kind in numbers}
-    newest = Alert.objects.filter(pk__in=[alert.pk for alert in alerts[-MOST_SHOWN:]])
+def _context(message: Message) -> dict[str, Any]:
     return {
         "site_host": urlsplit(settings.SITE_URL).netloc,
-        "counts": [wording.counted(numbers[kind]) for kind, wording in wordings.items()],
-        "remedies": [wording.remedy for wording in wordings.values()],
-        "number": len(alerts),
-        "shown": [_shown(alert) for alert in newest.select_related("run").order_by("-pk")],
+        "counts": _in_words(message.counts),
+        "remedies": [wording.remedy for kind, wording in WORDINGS.items() if kind in message.counts],
+        "number": len(message.alerts),
+        "shown": [_shown(alert) for alert in newest_of(message)],
+        "is_first": message.episode.messages == 1,
+        "began_at": message.episode.began_at,
+        "counts_of_all": _in_words(message.episode.counts),
         "alerts_url": settings.SITE_URL + reverse("admin:workflows_alert_changelist"),
     }
+
+
+def _in_words(numbers: Counter[str]) -> list[str]:
+    return [wording.counted(numbers[kind]) for kind, wording in WORDINGS.items() if kind in numbers]
 
 
 def _shown(alert: Alert) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,12 +18,14 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from accounts.database import insist
-from workflows.alerting import alerts
+from workflows.alerting import alerts, episodes
+from workflows.alerting.episodes import Message
 from workflows.models import Alert
 
 logger = logging.getLogger(__name__)
 
-CLAIM = "workflows.alerting.webhook.claim"
+# By which operators are told.
+WAY = "webhook"
 # What is older is no news, and without a webhook there is all the more of it.
 POST_WITHIN = timedelta(days=1)
 # Seconds: for the connection, and for each silence.
@@ -39,44 +39,44 @@ class NotTaken(Exception):
 def post_alerts() -> int:
     """Post one event of all alerts that were not posted yet; returns how many it tells of.
 
-    That is 0 where there is no webhook, within the pause after another post, and where it was not taken: the next call
+    That is 0 where there is no webhook, within the pause of an episode, and where it was not taken: the next call
     tries again. Mails are another matter (alerts.tell_operators): neither waits for the other.
     """
     unposted = Alert.objects.filter(posted_at=None, created_at__gte=timezone.now() - POST_WITHIN)
-    claimed = alerts.claim(unposted.order_by("created_at", "pk"), CLAIM) if settings.OPERATOR_WEBHOOK_URL else []
-    if not claimed:
+    # In the order of their index.
+    message = episodes.claim(unposted.order_by("created_at", "pk"), WAY) if settings.OPERATOR_WEBHOOK_URL else None
+    if message is None:
         return 0
+    number = len(message.alerts)
     try:
-        _post(event_id(claimed), json.dumps(_event(claimed)))
+        _post(f"alerts_{message.id}", json.dumps(_event(message)))
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, NotTaken) as error:
         reason = str(error) if isinstance(error, NotTaken) else type(error).__name__
         logger.error(
             "%d alerts could not be posted to %s, and will be later: %s",
-            len(claimed),
+            number,
             urlsplit(settings.OPERATOR_WEBHOOK_URL).hostname,  # its path may be a secret
             reason,
         )
         return 0
-    insist(partial(_mark_posted, claimed))
-    return len(claimed)
+    insist(lambda: episodes.note_taken(message, posted_at=timezone.now()))
+    return number
 
 
-def event_id(claimed: list[Alert]) -> str:
-    """The same for the same alerts, by which a receiver knows a repetition."""
-    newest = claimed[-1]
-    return f"alerts_{newest.pk}_{len(claimed)}_{newest.created_at:%Y%m%d%H%M%S%f}"
-
-
-def _event(claimed: list[Alert]) -> dict[str, Any]:
-    """``data``: how many there are of each kind, and the newest of them."""
-    newest = Alert.objects.filter(pk__in=[alert.pk for alert in claimed[-alerts.MOST_SHOWN :]])
+def _event(message: Message) -> dict[str, Any]:
+    """``data``: how many there are of each kind, the newest of them, and how many its episode has had so far."""
     return {
         "type": "alerts.raised",
-        "timestamp": claimed[-1].created_at.isoformat(),
+        "timestamp": message.alerts[-1].created_at.isoformat(),
         "data": {
             "site": settings.SITE_URL,
-            "counts": dict(Counter(alert.kind for alert in claimed)),
-            "alerts": [_described(alert) for alert in newest.select_related("run").order_by("-pk")],
+            "counts": message.counts,
+            "alerts": [_described(alert) for alert in alerts.newest_of(message)],
+            "episode": {
+                "began_at": message.episode.began_at.isoformat(),
+                "messages": message.episode.messages,
+                "counts": message.episode.counts,
+            },
             "alerts_url": settings.SITE_URL + reverse("admin:workflows_alert_changelist"),
         },
     }
@@ -109,7 +109,3 @@ def _post(message_id: str, body: str) -> None:
     ):
         if not response.is_success:
             raise NotTaken(f"it answered {response.status_code}")
-
-
-def _mark_posted(claimed: list[Alert]) -> None:
-    Alert.objects.filter(pk__in=[alert.pk for alert in claimed]).update(posted_at=timezone.now())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from workflows.models import Attempt, CallbackCall, Run, Step
 from workflows.presentation import graph, timeline
+from workflows.presentation.celery_results import (
+    LONG_ERROR,
+    ShownCelery,
+    ShownGroup,
+    as_text,
+    show_celery,
+    show_groups,
+)
 from workflows.presentation.graph import Graph
 from workflows.presentation.timeline import Line, Timeline
 from workflows.presentation.words import (
@@ -24,15 +30,12 @@ from workflows.presentation.words import (
     show_run,
     stages_of,
     title_of,
-    without_error,
 )
-from workflows.results.tree import Node, disagreements
+from workflows.results.tree import disagreements
 from workflows.results.walk import walk
 
 # The newest attempts that a run's pages look at: one that is put off for six hours has some eighty.
 MOST_ATTEMPTS = 300
-# What a page shows of an error of the selected step, and of a traceback: the end says what it was.
-LONG_ERROR, LONG_TRACEBACK = 2_000, 8_000
 # Which step is shown where none is asked for: the first in the first of these states, else the last that is done.
 TELLING = (Step.State.FAILED, Step.State.RETRYING, Step.State.RUNNING)
 
@@ -46,17 +49,6 @@ class ShownAttempt:
     row: Attempt
     outcome: str
     error: str
-
-
-@dataclass(frozen=True)
-class ShownCelery:
-    """Celery's result of a step. ``error`` and ``traceback`` are "" for those who do not run this site."""
-
-    state: str
-    value: str
-    problem: str
-    error: str
-    traceback: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +81,7 @@ class RunPage:
     selected: SelectedStep | None
     calls: tuple[ShownCall, ...]
     celery_problem: str
+    groups: tuple[ShownGroup, ...]
     disagreements: tuple[tuple[str, str], ...]
 
 
@@ -102,7 +95,8 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
     selected = None
     if chosen:
         says = differing.get(chosen.name, "")
-        selected = _selected(chosen, view, attempts, tree.of(chosen), says, staff=staff)
+        celery = show_celery(tree.of(chosen), tree, run, staff=staff)
+        selected = _selected(chosen, view, attempts, celery, says, staff=staff)
     times = timeline.draw(run, attempts, timezone.now())
     calls = [ShownCall(call, title_of(run, call.step) if call.step else "") for call in run.callback_calls.all()]
     return RunPage(
@@ -114,6 +108,7 @@ def show_page(run: Run, *, staff: bool, step: str = "") -> RunPage:
         selected=selected,
         calls=tuple(calls),
         celery_problem=tree.problem,
+        groups=show_groups(tree, run),
         disagreements=tuple((title_of(run, name), says) for name, says in differing.items()),
     )
 
@@ -147,7 +142,7 @@ def select(run: Run, name: str = "") -> Step | None:
 
 
 def _selected(
-    step: Step, view: ShownRun, attempts: list[Attempt], node: Node | None, says: str, *, staff: bool
+    step: Step, view: ShownRun, attempts: list[Attempt], celery: ShownCelery, says: str, *, staff: bool
 ) -> SelectedStep:
     number, shown = next(
         (number, shown) for number, stage in enumerate(view.stages) for shown in stage if shown.name == step.name
@@ -157,7 +152,7 @@ def _selected(
         shown=shown,
         row=step,
         place=graph.place_of(shown, view.stages, number),
-        error=cut(error_for(step, staff=staff), LONG_ERROR),
+        error=cut(error_for(step, view.notice, staff=staff), LONG_ERROR),
         result=as_text(result_for(step, staff=staff)),
         attempts=tuple(
             ShownAttempt(
@@ -167,23 +162,6 @@ def _selected(
             )
             for attempt in failed
         ),
-        celery=_shown_celery(node, staff=staff),
+        celery=celery,
         disagreement=says,
     )
-
-
-def _shown_celery(node: Node | None, *, staff: bool) -> ShownCelery:
-    if node is None:
-        return ShownCelery("", "", "", "", "")
-    return ShownCelery(
-        state=node.state,
-        value=as_text(without_error(node.value, staff=staff)),
-        problem=node.problem,
-        error=cut(node.error, LONG_ERROR) if staff else "",
-        traceback=node.traceback[-LONG_TRACEBACK:] if staff else "",
-    )
-
-
-def as_text(value: Any) -> str:
-    """A result as JSON to be read, "" where there is none."""
-    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str)

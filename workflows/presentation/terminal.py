@@ -9,7 +9,16 @@ from datetime import datetime
 from django.utils import timezone
 
 from workflows.models import Attempt, Run, Step
-from workflows.presentation.words import duration_in_words, kind_title_of, show_step, stages_of, title_of
+from workflows.presentation.celery_results import Named, ShownCelery, completed, group_of, show_celery
+from workflows.presentation.words import (
+    ShownStep,
+    duration_in_words,
+    kind_title_of,
+    notice_of,
+    show_step,
+    stages_of,
+    title_of,
+)
 from workflows.results.tree import Node, ResultTree, disagreements
 
 TOGETHER = "at the same time"
@@ -39,17 +48,19 @@ def _head(run: Run) -> Iterator[str]:
 
 def _canvas(run: Run, tree: ResultTree, attempts: list[Attempt], differing: dict[str, str]) -> Iterator[str]:
     stages = stages_of(run)
+    notice = notice_of(run)
     for number, stage in enumerate(stages):
         last = number == len(stages) - 1
-        branches = [
-            (step, list(_step(step, run, tree.of(step), attempts, differing.get(step.name, "")))) for step in stage
-        ]
+        branches = []
+        for step in stage:
+            shown = show_step(step, run=run, notice=notice, staff=True)
+            branches.append([*_step(step, shown, attempts), *_results(step, run, tree, differing.get(step.name, ""))])
         if len(branches) == 1:
-            yield from _branch(branches[0][1], last=last)
+            yield from _branch(branches[0], last=last)
         else:
-            within = [line for place, (_, lines) in enumerate(branches, 1)
+            within = [line for place, lines in enumerate(branches, 1)
                       for line in _branch(lines, last=place == len(branches))]  # fmt: skip
-            yield from _branch([TOGETHER, *within], last=last)
+            yield from _branch([TOGETHER, *_group(tree.of(stage[0]), tree), *within], last=last)
 
 
 def _branch(lines: list[str], *, last: bool) -> Iterator[str]:
@@ -59,8 +70,12 @@ def _branch(lines: list[str], *, last: bool) -> Iterator[str]:
         yield ("   " if last else "│  ") + line
 
 
-def _step(step: Step, run: Run, node: Node | None, attempts: list[Attempt], differs: str) -> Iterator[str]:
-    shown = show_step(step, run=run, staff=True)
+def _group(member: Node | None, tree: ResultTree) -> Iterator[str]:
+    if member and (group := group_of(member, tree)):
+        yield f"│  Celery  group {group.id}: {group.state}, {completed(group)} of {len(group.members)} completed"
+
+
+def _step(step: Step, shown: ShownStep, attempts: list[Attempt]) -> Iterator[str]:
     said = [shown.state_word, shown.duration, shown.attempts, f"since {_moment(shown.since)}" if shown.since else ""]
     again = f"again at {_moment(shown.again_at)}" if shown.again_at else ""
     yield f"{step.name} ({shown.title}): {', '.join(text for text in (*said, again) if text)}"
@@ -69,10 +84,16 @@ def _step(step: Step, run: Run, node: Node | None, attempts: list[Attempt], diff
             yield f"   attempt {_attempt(attempt)}"
     if shown.error:
         yield f"   error   {shown.error}"
+    if shown.outlook:
+        yield f"   next    {shown.outlook}"
+
+
+def _results(step: Step, run: Run, tree: ResultTree, differs: str) -> Iterator[str]:
     if step.result is not None:
         yield f"   result  {_inline(step.result)}"
-    if node:
+    if node := tree.of(step):
         yield from _celery(node)
+        yield f"   canvas  {_links(show_celery(node, tree, run, staff=True))}"
     if differs:
         yield f"   !       {differs}"
 
@@ -92,6 +113,16 @@ def _celery(node: Node) -> Iterator[str]:
         yield f"           … {len(told) - LAST_LINES} lines more (--json has them)"
     for line in told[-LAST_LINES:]:
         yield f"           {line}"
+
+
+def _links(shown: ShownCelery) -> str:
+    after = f"after {_name(shown.after)}" if shown.after else "it begins the canvas"
+    group = ", in the group" if shown.group else ""
+    return f"{after}{group}" + (f"; published {', '.join(map(_name, shown.published))}" if shown.published else "")
+
+
+def _name(of: Named) -> str:
+    return of.step or (f"group {of.id}" if of.title else of.id)
 
 
 def _callbacks(run: Run) -> Iterator[str]:

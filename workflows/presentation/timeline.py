@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,10 +13,11 @@ from workflows.presentation.words import duration_in_words, stages_of, title_of
 # The bars are drawn on a line of so many units, and none is thinner than it can be seen.
 LINE = 1000
 THINNEST = 5
+Outcome = Attempt.Outcome
 OUTCOMES = {
-    Attempt.Outcome.PUT_OFF: ("degraded", "put off"),
-    Attempt.Outcome.FAILED: ("failed", "failed"),
-    Attempt.Outcome.KILLED: ("failed", "killed"),
+    Outcome.PUT_OFF: ("degraded", "put off"),
+    Outcome.FAILED: ("failed", "failed"),
+    Outcome.KILLED: ("failed", "killed"),
 }
 
 
@@ -75,7 +76,11 @@ def draw(run: Run, attempts: Iterable[Attempt], now: datetime) -> Timeline:
             spans[step] = _spans_of(step, run, failed.get(step.pk, []), ready_at, now, is_first=not number)
         ended = [step.finished_at for step in stage if step.state in Step.DONE and step.finished_at]
         ready_at = max(ended) if len(ended) == len(stage) else None
-    return _drawn(run, spans)
+    idle = sorted(
+        (span for step in spans for span in _idle(step, run, failed.get(step.pk, []), now)),
+        key=lambda span: span.began,
+    )
+    return _drawn(run, {step: [part for span in each for part in _parted(span, idle)] for step, each in spans.items()})
 
 
 def _spans_of(
@@ -97,7 +102,7 @@ def _spans_of(
 
 
 def _tried(attempt: Attempt) -> Span:
-    code, words = OUTCOMES[Attempt.Outcome(attempt.outcome)]
+    code, words = OUTCOMES[Outcome(attempt.outcome)]
     words = f"attempt {attempt.number}, {words}"
     return Span(code, words, attempt.began_at, attempt.ended_at, attempt=attempt.number)
 
@@ -131,6 +136,40 @@ def _pause(is_put_off: bool, began: datetime, ended: datetime, *, is_open: bool 
     return Span("waiting", "waiting for a worker", began, ended, is_open)
 
 
+def _idle(step: Step, run: Run, failed: Sequence[Attempt], now: datetime) -> Iterator[Span]:
+    """When the run was failed for this step's sake: from the attempt that failed for good until the run was resumed.
+
+    When that was is known of the last time alone, by when the broker took the run again, unless it took it for other
+    reasons too. Else it was at some time before the step's next attempt.
+    """
+    # A step that was begun anew after its process had been killed had failed by that.
+    before = [attempt for attempt in failed if step.started_at is None or attempt.began_at < step.started_at]
+    for attempt in failed:
+        if attempt.outcome == Outcome.FAILED or (attempt.outcome == Outcome.KILLED and attempt in before[-1:]):
+            later = [other.began_at for other in failed if other.number > attempt.number]
+            if step.attempted_at and step.attempts > attempt.number:
+                later.append(step.attempted_at)
+            began, ended = attempt.ended_at, min(later, default=step.finished_at or now)
+            took_it_once_a_time = run.published == 1 + run.resumed
+            if took_it_once_a_time and run.published_at and began < run.published_at <= ended:
+                yield Span("idle", "failed, until it was resumed", began, run.published_at)
+            else:
+                yield Span("idle", "failed, then resumed", began, ended)
+
+
+def _parted(span: Span, idle: Sequence[Span]) -> list[Span]:
+    """A wait without the times, the first ones first, in which the run was failed; these are told in their places."""
+    parts = []
+    for other in idle:
+        if not span.attempt and other.began < span.ended and span.began < other.ended:
+            ended = min(other.ended, span.ended)
+            parts.append(replace(span, ended=other.began, is_open=False))
+            is_open = span.is_open and ended == span.ended
+            parts.append(replace(other, began=max(other.began, span.began), ended=ended, is_open=is_open))
+            span = replace(span, began=ended)
+    return [part for part in (*parts, span) if part.ended > part.began] if parts else [span]
+
+
 def _drawn(run: Run, spans: dict[Step, list[Span]]) -> Timeline:
     began = run.created_at
     ended = max((span.ended for each in spans.values() for span in each), default=began)
@@ -161,9 +200,10 @@ def _says(spans: Sequence[Span]) -> str:
         return ""
     parts = []
     for word, of_it in (
-        ("waited", [span for span in spans if not span.attempt and span.code != "retrying"]),
+        ("waited", [span for span in spans if not span.attempt and span.code not in ("retrying", "idle")]),
         ("ran", [span for span in spans if span.attempt]),
         ("waited to be tried again", [span for span in spans if span.code == "retrying"]),
+        ("was failed", [span for span in spans if span.code == "idle"]),
     ):
         if of_it:
             parts.append(f"{word} {duration_in_words(sum(span.seconds for span in of_it))}")

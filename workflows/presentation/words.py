@@ -11,6 +11,7 @@ from accounts.models import Notice
 from workflows import kinds
 from workflows.models import Attempt, Run, Step
 from workflows.notifying import notices_of
+from workflows.presentation.outlook import of_notice, outlook_of
 from workflows.presentation.result_words import says_of_result
 from workflows.steps import Name
 
@@ -42,7 +43,7 @@ ERROR_LENGTH = 200
 class ShownStep:
     """``state`` is the code that colours it, ``state_word`` what it is called; texts are "" where there is nothing.
 
-    ``since`` is when it began, of one that is under way; ``again_at`` when it is tried again.
+    ``since`` is when it began, of one that is under way; ``again_at`` when it is tried again; ``outlook`` a sentence.
     """
 
     name: str
@@ -55,32 +56,37 @@ class ShownStep:
     attempts: str
     says: str
     error: str
+    outlook: str = ""
 
 
 @dataclass(frozen=True)
 class ShownRun:
-    """``stages`` are what runs at the same time, in their order; ``says`` is sentences."""
+    """``stages`` are what runs at the same time, in their order; ``says`` is sentences; ``notice`` as notice_of."""
 
     stages: list[list[ShownStep]]
     done: int
     total: int
     says: str
+    notice: Notice | None = None
 
 
 def show_run(run: Run, *, staff: bool) -> ShownRun:
     """``run`` with its steps, as a page draws them."""
     stages = stages_of(run)
     steps = [step for stage in stages for step in stage]
-    mail_follows = run.state == Run.State.DEGRADED and _notice_state_of(run) == Notice.State.HANDED_OVER
+    notice = notice_of(run)
     return ShownRun(
-        stages=[[show_step(step, run=run, staff=staff) for step in stage] for stage in stages],
+        stages=[[show_step(step, run=run, notice=notice, staff=staff) for step in stage] for stage in stages],
         done=sum(step.state in Step.DONE for step in steps),
         total=len(steps),
-        says=MAIL_FOLLOWS if mail_follows else _says_of_run(run, steps),
+        says=_says_of_run(run, steps, notice),
+        notice=notice,
     )
 
 
-def _says_of_run(run: Run, steps: list[Step]) -> str:
+def _says_of_run(run: Run, steps: list[Step], notice: Notice | None) -> str:
+    if run.state == Run.State.DEGRADED and notice and notice.state == Notice.State.HANDED_OVER:
+        return f"{MAIL_FOLLOWS} {of_notice(notice)}".strip()
     if run.state == Run.State.SUCCEEDED and any(step.state == Step.State.SKIPPED for step in steps):
         return ALL_BUT_SKIPPED
     return RUNS[Run.State(run.state)]
@@ -100,8 +106,9 @@ def _stage_of(run: Run, step: Step) -> int:
         return step.stage
 
 
-def show_step(step: Step, *, run: Run, staff: bool) -> ShownStep:
-    result = _result_by_now(step, run)
+def show_step(step: Step, *, run: Run, notice: Notice | None, staff: bool) -> ShownStep:
+    """``notice`` is what notice_of tells of the run."""
+    result = _result_by_now(step, notice)
     unsent = UNSENT.get(str(result.get("notice")), "")
     # A step that waited to be tried again when its run was cancelled, or that was killed before the run ended.
     never_ended = run.is_finished and step.state == Step.State.WAITING
@@ -116,7 +123,8 @@ def show_step(step: Step, *, run: Run, staff: bool) -> ShownStep:
         again_at=step.leased_until if step.state == Step.State.RETRYING else None,
         attempts=_attempts_of(step),
         says=says_of_result(step.name, result),
-        error=cut(error_for(step, staff=staff)),
+        error=cut(error_for(step, notice, staff=staff)),
+        outlook=outlook_of(step, run, notice),
     )
 
 
@@ -135,13 +143,14 @@ def kind_title_of(run: Run) -> str:
         return run.kind
 
 
-def error_for(step: Step, *, staff: bool) -> str:
+def error_for(step: Step, notice: Notice | None, *, staff: bool) -> str:
     """Why ``step`` is tried again or failed, or what went wrong before it was done; "" where there is no error.
 
-    Staff are told what the system said, whole; everybody else a sentence.
+    Of a mail that it handed over, that is what went wrong with its ``notice`` last. Staff are told what the system
+    said, whole; everybody else a sentence.
     """
     if staff:
-        return _raw_error_of(step)
+        return _raw_error_of(step, notice)
     match step.state:
         case Step.State.RETRYING:
             return AWAY.get(step.name, INTERRUPTED)
@@ -197,26 +206,32 @@ def _attempts_of(step: Step) -> str:
     return f"attempt {step.attempts}" if step.state == Step.State.RUNNING else f"{step.attempts} attempts"
 
 
-def _raw_error_of(step: Step) -> str:
+def _raw_error_of(step: Step, notice: Notice | None) -> str:
     if step.state in (Step.State.RETRYING, Step.State.FAILED):
         return step.error
-    return str((step.result or {}).get("error", ""))
+    error = str((step.result or {}).get("error", ""))
+    return notice.last_error if error and notice and _has_handed_over(step) else error
 
 
 def cut(error: str, length: int = ERROR_LENGTH) -> str:
     return error if len(error) <= length else error[: length - 1] + "…"
 
 
-def _result_by_now(step: Step, run: Run) -> dict[str, Any]:
+def notice_of(run: Run) -> Notice | None:
+    """The mail of a run that handed it over, or is degraded without it; None of all others."""
+    if run.state != Run.State.DEGRADED and not any(map(_has_handed_over, run.steps.all())):
+        return None
+    return getattr(run.sign_in, "notice", None) if run.sign_in else notices_of(run).first()
+
+
+def _has_handed_over(step: Step) -> bool:
+    return (step.result or {}).get("notice") == "handed_over"
+
+
+def _result_by_now(step: Step, notice: Notice | None) -> dict[str, Any]:
     """What the step returned; of a mail that it handed over, what has become of it since."""
     result: dict[str, Any] = step.result or {}
-    if result.get("notice") != "handed_over":
+    if notice is None or not _has_handed_over(step):
         return result
     since = {Notice.State.SENT: "sent_late", Notice.State.GIVEN_UP: "given_up"}
-    state = _notice_state_of(run)
-    return result | {"notice": since.get(state, "handed_over") if state else "handed_over"}
-
-
-def _notice_state_of(run: Run) -> Notice.State | None:
-    notice: Notice | None = getattr(run.sign_in, "notice", None) if run.sign_in else notices_of(run).first()
-    return Notice.State(notice.state) if notice else None
+    return result | {"notice": since.get(Notice.State(notice.state), "handed_over")}
