@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import states
 from django.utils import timezone
 
 from accounts.models import Notice, User
 from tests.workflows.celery_rows import keep_results, step_of, store
 from tests.workflows.password_changes import MakeChange, change_of
 from tests.workflows.password_changes import make_change as make_change  # the fixture
-from workflows import callbacks, ledger, runs
+from workflows import callbacks, kinds, ledger, runs
 from workflows.models import CallbackCall, Run, Step
 from workflows.presentation.watching import Glance, glance, pace
 
@@ -34,7 +35,7 @@ def stands(run: Run, seconds: float) -> None:
     Run.objects.filter(pk=run.pk).update(created_at=ago(seconds), published_at=None)
 
 
-@pytest.mark.parametrize(("seconds", "every"), [(0, 1), (9, 1), (12, 3), (45, 8), (61, 20), (299, 20), (301, 30)])
+@pytest.mark.parametrize(("seconds", "every"), [(0, 1), (2, 1), (3, 2), (9, 4), (45, 8), (61, 20), (301, 30)])
 def test_the_longer_nothing_happens_the_more_rarely_it_is_asked(seconds: int, every: int) -> None:
     assert pace(timedelta(seconds=seconds)) == every
 
@@ -96,6 +97,56 @@ def test_at_the_end_celerys_last_result_is_waited_for(run: Run) -> None:
         store(step_of(run, name), {})
     after = seen(run)
     assert after.poll == 0 and after.version != before.version
+
+
+def fail(run: Run, name: str, seconds_ago: float = 0) -> None:
+    """As the ledger and Celery know it, before any error callback was called."""
+    ledger.fail_step(run.pk, name, "x")
+    store(step_of(run, name), {}, states.FAILURE)
+    run.steps.filter(name=name).update(finished_at=ago(seconds_ago))
+    Run.objects.filter(pk=run.pk).update(finished_at=ago(seconds_ago))
+
+
+def test_a_run_that_failed_is_asked_for_until_its_error_callbacks_were_called(run: Run) -> None:
+    fail(run, "post_to_risk_api")
+    assert (seen(run).state, seen(run).poll) == (Run.State.FAILED, 1)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    assert seen(run).poll == 1
+    callbacks.note_call(run.pk, CallbackCall.Level.TASK, ["post_to_risk_api"])
+    assert seen(run).poll == 0
+
+
+@pytest.mark.parametrize(("seconds_ago", "every"), [(15, 4), (40, 8), (100, 20), (121, 0)])
+def test_callbacks_that_are_made_up_are_waited_for_slowly_and_not_for_ever(
+    run: Run, seconds_ago: float, every: int
+) -> None:
+    fail(run, "check_device", seconds_ago)
+    assert seen(run).poll == every
+
+
+def test_the_callbacks_of_before_a_run_was_resumed_are_not_those_of_now(run: Run) -> None:
+    fail(run, "check_device")
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    assert seen(run).poll == 0
+    Run.objects.filter(pk=run.pk).update(resumed=1)
+    assert seen(run).poll == 1
+
+
+def test_a_member_of_the_group_that_fails_after_its_run_has_callbacks_as_well(run: Run) -> None:
+    fail(run, "save_event", seconds_ago=1000)
+    noted_for = {"task": [], "group": ["notify_user", "save_event"], "chain": []}
+    for level in kinds.get(run.kind).step("save_event").error_levels:
+        callbacks.note_call(run.pk, CallbackCall.Level(level), noted_for[level])
+    assert seen(run).poll == 0
+    run.steps.filter(name="notify_user").update(state=Step.State.FAILED, finished_at=ago(0))
+    store(step_of(run, "notify_user"), {}, states.FAILURE)
+    assert seen(run).poll == 1
+
+
+def test_a_run_of_a_kind_that_is_no_more_has_no_callbacks_to_wait_for(run: Run) -> None:
+    fail(run, "check_device")
+    Run.objects.filter(pk=run.pk).update(kind="of_another_version")
+    assert seen(run).poll == 0
 
 
 @pytest.mark.parametrize(("notice", "every"), [(Notice.State.HANDED_OVER, 30), (Notice.State.GIVEN_UP, 0)])

@@ -15,19 +15,26 @@ from django.utils import timezone
 
 from accounts import sql
 from accounts.models import Notice, SignIn
+from workflows import kinds
 from workflows.models import Run, Step, task_id_of
 from workflows.notifying import notices_of
 
 # Seconds between two questions, by how many seconds ago something last happened; later it is the longest.
-PACES = ((10, 1), (30, 3), (60, 8), (300, 20))
+PACES = ((3, 1), (8, 2), (20, 4), (60, 8), (300, 20))
 LONGEST = 30
 # Celery writes its result of a step when the ledger has committed: seconds for which that is waited for at the end.
 SETTLES_WITHIN = 10
+# Error callbacks are tasks of their own, and one that is lost is made up after half a minute (missed_calls.py).
+CALLED_WITHIN = 120
 
-# One row a step. Celery's state belongs to what the page shows. The columns of FIELDS, and then two of no model.
+# One row a step. Celery's state belongs to what the page shows, and so do the error callbacks: those of the step that
+# failed, and all. The columns of FIELDS, and then three of no model.
 STATEMENT = """
-SELECT r.state, r.created_at, r.published_at, r.finished_at, r.published, r.resumed, i.user_id, r.user_id, n.state,
-    s.stage, s.state, s.attempts, s.attempted_at, s.finished_at, s.leased_until, t.status,
+SELECT r.kind, r.state, r.created_at, r.published_at, r.finished_at, r.published, r.resumed,
+    i.user_id, r.user_id, n.state,
+    s.name, s.stage, s.state, s.attempts, s.attempted_at, s.finished_at, s.leased_until, t.status,
+    CASE WHEN s.state = 'failed' THEN (SELECT COUNT(*) FROM workflows_callbackcall c
+        WHERE c.run_id = r.id AND c.step = s.name AND c.reason = 'failed' AND c.resumed = r.resumed) END,
     (SELECT SUM(c.calls) FROM workflows_callbackcall c WHERE c.run_id = r.id)
 FROM workflows_run r
 LEFT JOIN accounts_signin i ON i.id = r.sign_in_id
@@ -37,15 +44,18 @@ LEFT JOIN django_celery_results_taskresult t ON t.task_id = %(prefix)s || s.name
 WHERE r.id = %(id)s ORDER BY s.id
 """
 FIELDS = (
-    *((Run, name) for name in ("state", "created_at", "published_at", "finished_at", "published", "resumed")),
+    *((Run, name) for name in ("kind", "state", "created_at", "published_at", "finished_at", "published", "resumed")),
     *((SignIn, "user"), (Run, "user"), (Notice, "state")),
-    *((Step, name) for name in ("stage", "state", "attempts", "attempted_at", "finished_at", "leased_until")),
+    *((Step, name) for name in ("name", "stage", "state", "attempts", "attempted_at", "finished_at", "leased_until")),
 )
-OF_STEPS = 9  # where those begin
+OF_STEPS = 10  # where those begin
 
 
 @dataclass(frozen=True)
 class SeenStep:
+    """``called``: at how many levels Celery called an error callback for it, as it stands failed."""
+
+    name: str
     stage: int
     state: str
     attempts: int
@@ -53,6 +63,7 @@ class SeenStep:
     finished_at: datetime | None
     leased_until: datetime | None
     celery_state: str | None
+    called: int | None
 
     @property
     def is_settled(self) -> bool:
@@ -84,14 +95,16 @@ def glance(run_id: UUID) -> Glance | None:
         return None
     first = sql.values(rows[0], *FIELDS)
     steps = [SeenStep(*sql.values(row, *FIELDS)[OF_STEPS:-1]) for row in rows if row[OF_STEPS] is not None]
-    state, created_at, published_at, finished_at, _, _, signed_in, user, notice = first[:OF_STEPS]
+    kind, state, created_at, published_at, finished_at, _, _, signed_in, user, notice = first[:OF_STEPS]
     now = timezone.now()
     if state in Run.UNFINISHED:
         poll = _while_it_moves([created_at, published_at], steps, now)
     else:
         if state == Run.State.DEGRADED and not signed_in:
             notice = _notice_of_no_sign_in(run_id)
-        poll = _once_finished(state, finished_at, notice, steps, now)
+        poll = _while_it_is_told(kind, state, finished_at, steps, now) if finished_at else 0
+        if state == Run.State.DEGRADED and notice == Notice.State.HANDED_OVER:
+            poll = poll or LONGEST
     return Glance(owner=signed_in or user, state=state, version=_version(rows, notice), poll=poll)
 
 
@@ -127,10 +140,18 @@ def pace(quiet: timedelta) -> int:
     return next((seconds for limit, seconds in PACES if quiet.total_seconds() < limit), LONGEST)
 
 
-def _once_finished(
-    state: str, finished_at: datetime | None, notice: str | None, steps: list[SeenStep], now: datetime
-) -> int:
-    just_now = finished_at is not None and now - finished_at < timedelta(seconds=SETTLES_WITHIN)
-    if just_now and not all(step.is_settled for step in steps):
-        return PACES[0][1]
-    return LONGEST if state == Run.State.DEGRADED and notice == Notice.State.HANDED_OVER else 0
+def _while_it_is_told(kind: str, state: str, finished_at: datetime, steps: list[SeenStep], now: datetime) -> int:
+    """The run has ended; Celery's results and its error callbacks follow what the ledger knows."""
+    failed = [step for step in steps if state == Run.State.FAILED and step.state == Step.State.FAILED]
+    expected = _expected_calls(kind)
+    # A member of the group may fail after its run.
+    ended = max([finished_at, *(step.finished_at for step in failed if step.finished_at)])
+    quiet = (now - ended).total_seconds()
+    settles = quiet < SETTLES_WITHIN and not all(step.is_settled for step in steps)
+    is_called = quiet < CALLED_WITHIN and any((step.called or 0) < expected.get(step.name, 0) for step in failed)
+    return pace(now - ended) if settles or is_called else 0
+
+
+def _expected_calls(kind: str) -> dict[str, int]:
+    """By the name of a step, at how many levels an error callback is called where it fails; {} of an unknown kind."""
+    return {step.name: len(step.error_levels) for each in kinds.all_kinds() if each.name == kind for step in each.steps}
