@@ -7,15 +7,18 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from accounts.models import SignIn
+from accounts.models import SignIn, User
+from accounts.sessions import person_of
 from accounts.sign_ins import SESSION_KEY
 from workflows.models import Run
 from workflows.presentation.representation import run_as_dict
@@ -72,18 +75,15 @@ def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
     Nothing where nothing has changed since what it has ``seen``; else the moving part, small (``of=sign-in``) or whole.
     """
+    if nothing := _nothing_new(request, run_id):
+        return nothing
     if not request.user.is_authenticated:
         if "HX-Request" in request.headers:
             # The session ended under the page, perhaps by this very run: loaded again, it asks for a sign-in.
             return HttpResponseClientRefresh()
         raise Http404
     seen = _readable_glance(request, run_id)
-    of_page = request.GET.get("of") == "page"
-    if request.GET.get("seen") == seen.version:
-        if request.GET.get("every") == str(seen.poll):
-            return HttpResponse(status=204)
-        return render(request, "workflows/run_poll.html", {"poll": _poll(request, seen, run_id)})
-    if of_page:
+    if request.GET.get("of") == "page":
         return render(request, "workflows/run_answer.html", _page_of(request, seen, run_id))
     context = {"run": _readable_run(request, run_id), "poll": _poll(request, seen, run_id)}
     return render(request, "workflows/run_panel.html", context)
@@ -97,6 +97,22 @@ def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     run = _readable_run(request, run_id)
     tree, attempts = walk(run.results), attempts_at(run)
     return JsonResponse(run_as_dict(run, tree, attempts, staff=request.user.is_staff))
+
+
+def _nothing_new(request: HttpRequest, run_id: UUID) -> HttpResponse | None:
+    """The answer where nothing has changed: that alone, or with how often to ask from now on.
+
+    Each open page asks for it all the time, so the session and the person are looked up by the cheapest way
+    (``person_of``). Whatever shows something of a run goes by ``request.user``.
+    """
+    person = person_of(request.session)
+    seen = glance(run_id) if person else None
+    if not (person and seen and _may_see(person, seen) and request.GET.get("seen") == seen.version):
+        return None
+    if request.GET.get("every") == str(seen.poll):
+        return HttpResponse(status=204)
+    # Without the request, for which much would be gathered that this has no place for.
+    return HttpResponse(render_to_string("workflows/run_poll.html", {"poll": _poll(request, seen, run_id)}))
 
 
 def _page_of(request: HttpRequest, seen: Glance, run_id: UUID) -> dict[str, Any]:
@@ -119,9 +135,13 @@ def _poll(request: HttpRequest, seen: Glance, run_id: UUID, **of: str) -> dict[s
 def _readable_glance(request: HttpRequest, run_id: UUID) -> Glance:
     """Raises Http404 as ``_readable_run`` does, at the cost of one statement."""
     seen = glance(run_id)
-    if seen is None or not (request.user.is_staff or seen.owner == request.user.pk):
+    if seen is None or not _may_see(request.user, seen):
         raise Http404
     return seen
+
+
+def _may_see(person: User | AnonymousUser, seen: Glance) -> bool:
+    return person.is_staff or seen.owner == person.pk
 
 
 def _readable_runs(request: HttpRequest) -> QuerySet[Run]:

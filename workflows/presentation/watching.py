@@ -20,7 +20,7 @@ from workflows.models import Run, Step, task_id_of
 from workflows.notifying import notices_of
 
 # Seconds between two questions, by how many seconds ago something last happened; later it is the longest.
-PACES = ((3, 1), (8, 2), (20, 4), (60, 8), (300, 20))
+PACES = ((3, 1), (5, 2), (9, 4), (60, 8), (300, 20))
 LONGEST = 30
 # Celery writes its result of a step when the ledger has committed: seconds for which that is waited for at the end.
 SETTLES_WITHIN = 10
