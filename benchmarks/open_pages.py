@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import html
+import itertools
 import json
+import math
 import re
 import secrets
 import sys
@@ -19,6 +21,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
+from django.db.models import F
 from django.test.utils import override_settings
 from django.utils import timezone
 
@@ -29,10 +32,28 @@ from workflows.models import Run, Step
 from workflows.runs import create_run
 
 ASKING = re.compile(r'<div id="run-poll" hidden hx-get="([^"]+)" hx-trigger="every (\d+)s"')
-# How long nothing has happened to the runs when measuring begins, and for how long it is measured at most: those that
-# have just begun are asked for every second for ten seconds.
-KINDS = {0: 9.0, 60: 600.0}
 HEADERS = {"Host": HOST, "X-Forwarded-Proto": "https"}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What they do while their pages are open.
+
+    ``stood``: for how many seconds nothing had happened to them at the start; ``moves``: in how many something happens
+    to each, None for never; ``most``: seconds for which that is so.
+    """
+
+    stood: float
+    moves: float | None = None
+    most: float = math.inf
+
+
+# Those that stand are asked for the more rarely the longer they do: the first minute, by itself, is the dearest.
+KINDS = {
+    "stand, pages just opened": Runs(stood=0, most=60),
+    "have stood for a minute": Runs(stood=60),
+    "move: something of each every 30 s": Runs(stood=0, moves=30),
+}
 
 
 @dataclass(frozen=True)
@@ -74,40 +95,72 @@ def _stand(seconds: float) -> None:
     Step.objects.filter(state=Step.State.SUCCEEDED).update(started_at=moment, attempted_at=moment, finished_at=moment)
 
 
-async def _watch(web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float) -> dict[str, Any]:
+async def _watch(
+    web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float, moves: float | None = None
+) -> dict[str, Any]:
     """Have the pages open for so long, after they were loaded."""
     limits = httpx.Limits(max_connections=20)
     base = f"http://127.0.0.1:{web.port}"
     async with httpx.AsyncClient(base_url=base, headers=HEADERS, limits=limits, timeout=60) as client:
         asking = await asyncio.gather(*(_load(client, session, run) for session, run in pages))
         before, began = usage.processor(parts), time.monotonic()
-        answers: Counter[int] = Counter()
+        answers: Counter[bool] = Counter()
         asked = (_ask(client, pages[n][0], asking[n], n / len(pages), answers) for n in range(len(pages)))
         opened = [asyncio.create_task(one) for one in asked]
+        if moves:
+            opened.append(asyncio.create_task(_move([run for _, run in pages], moves)))
         await asyncio.sleep(seconds)
         passed = time.monotonic() - began
         after = usage.processor(parts)
         for one in opened:
             one.cancel()
-        await asyncio.gather(*opened, return_exceptions=True)
+        for outcome in await asyncio.gather(*opened, return_exceptions=True):
+            if isinstance(outcome, Exception):  # which being cancelled is not
+                raise outcome
     spent = {name: after[name] - before[name] for name in parts}
-    return {"seconds": passed, "requests": answers.total(), "empty": answers[204], "processor": spent}
+    return {"seconds": passed, "requests": answers.total(), "nothing_new": answers[False], "processor": spent}
+
+
+async def _draw(web: Web, pages: list[tuple[str, Run]], parts: usage.Parts) -> float:
+    """Seconds that the web processes compute to answer a page that has seen nothing of what its run shows."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}", headers=HEADERS, timeout=60) as client:
+        asking = [
+            (session, (await _load(client, session, run)).url.replace("seen=", "seen=x")) for session, run in pages
+        ]
+        before = usage.processor(parts)
+        for session, url in asking:
+            _asking_of(await client.get(url, headers={**_cookie(session), "HX-Request": "true"}))
+        return (usage.processor(parts)["web"] - before["web"]) / len(asking)
 
 
 async def _load(client: httpx.AsyncClient, session: str, run: Run) -> Asking:
     return _asking_of(await client.get(run.get_absolute_url(), headers=_cookie(session)))
 
 
-async def _ask(client: httpx.AsyncClient, session: str, asking: Asking, share: float, answers: Counter[int]) -> None:
-    """Ask as the page does, for ever. The pages were not opened at one instant: each is somewhere in its pause."""
+async def _ask(client: httpx.AsyncClient, session: str, asking: Asking, share: float, answers: Counter[bool]) -> None:
+    """Ask as the page does, for ever; ``answers`` are counted by whether they show something of the run.
+
+    The pages were not opened at one instant: each is somewhere in its pause.
+    """
     pause = asking.every * share
     while True:
         await asyncio.sleep(pause)
         answer = await client.get(asking.url, headers={**_cookie(session), "HX-Request": "true"})
-        answers[answer.status_code] += 1
+        answers["run-panel" in answer.text] += 1
         if answer.status_code != httpx.codes.NO_CONTENT:
             asking = _asking_of(answer)
         pause = asking.every
+
+
+async def _move(runs: list[Run], every: float) -> None:
+    """One after the other, for ever."""
+    for run in itertools.cycle(runs):
+        await asyncio.sleep(every / len(runs))
+        await asyncio.to_thread(_attempt, run)
+
+
+def _attempt(run: Run) -> None:
+    Step.objects.filter(run=run, name="notify_user").update(attempts=F("attempts") + 1, attempted_at=timezone.now())
 
 
 def _cookie(session: str) -> dict[str, str]:
@@ -121,17 +174,20 @@ def _asking_of(answer: httpx.Response) -> Asking:
     return Asking(html.unescape(found[1]), int(found[2]))
 
 
-def measure(count: int, seconds: float) -> list[dict[str, Any]]:
+def measure(count: int, seconds: float) -> dict[str, Any]:
+    """``drawn``: seconds that an answer takes of the processor that has all that a page shows of its run."""
     pages = _make_pages(count)
     figures = []
     with site.web("benchmarks.settings_plain_static") as web:
         parts = {"web": web.pid, "PostgreSQL": site.postmaster()}
         _stand(0)
         asyncio.run(_watch(web, pages, parts, 3.0))  # the first requests of a process are slow
-        for stood, most in KINDS.items():
-            _stand(stood)
-            figures.append({"stood": stood, **asyncio.run(_watch(web, pages, parts, min(seconds, most)))})
-    return figures
+        for name, runs in KINDS.items():
+            _stand(runs.stood)
+            spent = asyncio.run(_watch(web, pages, parts, min(seconds, runs.most), runs.moves))
+            figures.append({"runs": name, **spent})
+        drawn = asyncio.run(_draw(web, pages, parts))
+    return {"figures": figures, "drawn": drawn}
 
 
 def main(count: str, seconds: str) -> None:
