@@ -99,7 +99,8 @@ async def _watch(
     web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float, moves: float | None = None
 ) -> dict[str, Any]:
     """Have the pages open for so long, after they were loaded."""
-    limits = httpx.Limits(max_connections=20)
+    # The server closes a connection on which it was asked nothing for two seconds.
+    limits = httpx.Limits(max_connections=20, keepalive_expiry=1.0)
     base = f"http://127.0.0.1:{web.port}"
     async with httpx.AsyncClient(base_url=base, headers=HEADERS, limits=limits, timeout=60) as client:
         asking = await asyncio.gather(*(_load(client, session, run) for session, run in pages))
