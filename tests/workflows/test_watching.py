@@ -179,6 +179,20 @@ def test_the_mail_of_a_password_change_that_was_given_up_is_another_version(make
     assert seen(run).version != before.version
 
 
+@pytest.mark.parametrize("tried", [{"attempts": 1}, {"next_attempt_at": ago(0)}], ids=str)
+@pytest.mark.parametrize("kind", ["sign_in", "password_change"])
+def test_each_attempt_at_a_mail_that_follows_is_another_version(
+    run: Run, make_change: MakeChange, kind: str, tried: dict[str, Any]
+) -> None:
+    shown = run if kind == "sign_in" else make_change()
+    about = {"sign_in": run.sign_in} if kind == "sign_in" else {"password_change": change_of(shown)}
+    Notice.objects.create(**about, message_id="<1@testserver>", state=Notice.State.HANDED_OVER)
+    Run.objects.update(state=Run.State.DEGRADED, finished_at=ago(60))
+    before = seen(shown)
+    Notice.objects.update(**tried)
+    assert seen(shown).version != before.version
+
+
 CHANGES: dict[str, Callable[[Run], object]] = {
     "a step is taken up": lambda run: run.steps.filter(name="save_event").update(state="running", attempts=1),
     "a step is tried again": lambda run: run.steps.filter(name="save_event").update(attempts=2),

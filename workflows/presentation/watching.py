@@ -31,7 +31,7 @@ CALLED_WITHIN = 120
 # failed, and all. The columns of FIELDS, and then three of no model.
 STATEMENT = """
 SELECT r.kind, r.state, r.created_at, r.published_at, r.finished_at, r.published, r.resumed,
-    i.user_id, r.user_id, n.state,
+    i.user_id, r.user_id, n.state, n.attempts, n.next_attempt_at,
     s.name, s.stage, s.state, s.attempts, s.attempted_at, s.finished_at, s.leased_until, t.status,
     CASE WHEN s.state = 'failed' THEN (SELECT COUNT(*) FROM workflows_callbackcall c
         WHERE c.run_id = r.id AND c.step = s.name AND c.reason = 'failed' AND c.resumed = r.resumed) END,
@@ -43,12 +43,15 @@ LEFT JOIN workflows_step s ON s.run_id = r.id
 LEFT JOIN django_celery_results_taskresult t ON t.task_id = %(prefix)s || s.name
 WHERE r.id = %(id)s ORDER BY s.id
 """
+# What a page tells of a mail that follows.
+NOTICE = ("state", "attempts", "next_attempt_at")
+NO_NOTICE = (None,) * len(NOTICE)
 FIELDS = (
     *((Run, name) for name in ("kind", "state", "created_at", "published_at", "finished_at", "published", "resumed")),
-    *((SignIn, "user"), (Run, "user"), (Notice, "state")),
+    *((SignIn, "user"), (Run, "user"), *((Notice, name) for name in NOTICE)),
     *((Step, name) for name in ("name", "stage", "state", "attempts", "attempted_at", "finished_at", "leased_until")),
 )
-OF_STEPS = 10  # where those begin
+OF_STEPS = 12  # where those begin
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def glance(run_id: UUID) -> Glance | None:
         return None
     first = sql.values(rows[0], *FIELDS)
     steps = [SeenStep(*sql.values(row, *FIELDS)[OF_STEPS:-1]) for row in rows if row[OF_STEPS] is not None]
-    kind, state, created_at, published_at, finished_at, _, _, signed_in, user, notice = first[:OF_STEPS]
+    kind, state, created_at, published_at, finished_at, _, _, signed_in, user, *notice = first[:OF_STEPS]
     now = timezone.now()
     if state in Run.UNFINISHED:
         poll = _while_it_moves([created_at, published_at], steps, now)
@@ -103,18 +106,19 @@ def glance(run_id: UUID) -> Glance | None:
         if state == Run.State.DEGRADED and not signed_in:
             notice = _notice_of_no_sign_in(run_id)
         poll = _while_it_is_told(kind, state, finished_at, steps, now) if finished_at else 0
-        if state == Run.State.DEGRADED and notice == Notice.State.HANDED_OVER:
+        if state == Run.State.DEGRADED and notice[0] == Notice.State.HANDED_OVER:
             poll = poll or LONGEST
     return Glance(owner=signed_in or user, state=state, version=_version(rows, notice), poll=poll)
 
 
-def _notice_of_no_sign_in(run_id: UUID) -> str | None:
-    """Its state, by a statement of its own: what such a run is about is in its facts, and there are few."""
+def _notice_of_no_sign_in(run_id: UUID) -> list[Any]:
+    """By a statement of its own: what such a run is about is in its facts, and there are few."""
     run = Run.objects.filter(pk=run_id).first()
-    return notices_of(run).values_list("state", flat=True).first() if run else None
+    found = notices_of(run).values_list(*NOTICE).first() if run else None
+    return list(found or NO_NOTICE)
 
 
-def _version(rows: Sequence[Sequence[Any]], notice: str | None) -> str:
+def _version(rows: Sequence[Sequence[Any]], notice: list[Any]) -> str:
     return hashlib.blake2s(repr((rows, notice)).encode(), digest_size=8).hexdigest()
 
 
