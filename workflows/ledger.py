@@ -73,7 +73,8 @@ class NotYet(TryAgain):
 def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Result:
     """Do a step whose effects are all in the database; ``act`` runs in the transaction that ends the step.
 
-    Raises StepClosed, StepTaken, TryAgain, GaveUp, and what ``act`` raises.
+    Raises StepClosed, StepTaken, TryAgain, GaveUp, and what ``act`` raises; a TryAgain is noted on the step and its
+    run, and nothing else of the attempt is left.
     """
     step = None
     try:
@@ -85,12 +86,15 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
             result = act(step)
             step_rows.complete(step, result)
             points.reached(run_id, name, "before commit")
+    except TryAgain as again:
+        _note_retry(cast(Step, step), again)  # only ``act`` raises it
+        raise
     except HINDRANCES as hindrance:
         if step is None:
             raise
-        hindered = attempts.put_off_since(step) + 1  # raises the database's error where it is away
-        if hindered >= MOST_ATTEMPTS:
-            raise GaveUp(f"it was hindered {hindered} times, at last by: {_text_of(hindrance)}") from hindrance
+        put_off = attempts.put_off_since(step) + 1  # raises the database's error where it is away
+        if put_off >= MOST_ATTEMPTS:
+            raise GaveUp(f"it was put off {put_off} times, at last by: {_text_of(hindrance)}") from hindrance
         raise _put_off(step, hindrance) from hindrance
     points.reached(run_id, name, "committed")
     return result

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from accounts.models import User
 from workflows import follow_ups, ledger, password_change, periodic, runs, tasks
 from workflows.ledger import Result, TryAgain
 from workflows.models import Run, Step
@@ -44,26 +45,49 @@ def do(step: Step) -> Result:
     return {}
 
 
+def attempt(run: Run, name: str, act: object) -> Result:
+    """As a step of its kind: save_event is all in the database, notify_user talks to the outside."""
+    if name == Name.SAVE_EVENT:
+        return ledger.in_database(run.pk, name, act)  # type: ignore[arg-type]
+    return ledger.outside(run.pk, name, act, lease=ledger.LEASE)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("error", HINDRANCES)
 @pytest.mark.parametrize("name", [Name.SAVE_EVENT, Name.NOTIFY_USER])
 def test_a_hindered_attempt_is_put_off_and_the_next_has_the_next_number(run: Run, name: str, error: Exception) -> None:
-    def attempt(act: object) -> Result:
-        if name == Name.SAVE_EVENT:
-            return ledger.in_database(run.pk, name, act)  # type: ignore[arg-type]
-        return ledger.outside(run.pk, name, act, lease=ledger.LEASE)  # type: ignore[arg-type]
-
     with pytest.raises(TryAgain) as again:
-        attempt(hindered_by(error))
+        attempt(run, name, hindered_by(error))
     (put_off,) = step_of(run, name).failed_attempts.all()
     assert (put_off.number, put_off.outcome) == (1, "put_off")
     assert put_off.error == again.value.reason
     assert put_off.next_at == step_of(run, name).leased_until
 
     end_the_lease(run, name)
-    attempt(do)
+    attempt(run, name, do)
 
     assert (step_of(run, name).state, step_of(run, name).attempts) == (Step.State.SUCCEEDED, 2)
     assert noted(run, name) == [(1, "put_off")]
+
+
+@pytest.mark.parametrize("name", [Name.SAVE_EVENT, Name.NOTIFY_USER])
+def test_a_step_that_asks_to_be_tried_again_is_when_it_asked_and_nothing_is_left_of_its_attempt(
+    run: Run, name: str
+) -> None:
+    def act(step: Step) -> Result:
+        if name == Name.SAVE_EVENT:
+            User.objects.update(last_name="half done")
+        raise TryAgain("not yet", delay=3600)
+
+    with pytest.raises(TryAgain):
+        attempt(run, name, act)
+
+    step = step_of(run, name)
+    assert (step.state, step.attempts, step.error) == (Step.State.RETRYING, 1, "not yet")
+    assert noted(run, name) == [(1, "put_off")]
+    assert step.leased_until and step.leased_until > timezone.now() + timedelta(seconds=3500)
+    run.refresh_from_db()
+    assert (run.state, run.recover_at) == (Run.State.RETRYING, step.leased_until + runs.STALLED)
+    assert not User.objects.filter(last_name="half done").exists()
 
 
 def test_an_error_in_a_transaction_counts_as_an_attempt_though_it_was_rolled_back(run: Run) -> None:
