@@ -100,22 +100,28 @@ def mark_published(run_id: UUID, results: Any = None) -> None:
     )
 
 
-def mark_interrupted(run_id: UUID) -> None:
-    """Celery called the error callback of the run's canvas, or a task of it found it closed. Idempotent.
+def mark_interrupted(run_id: UUID, called_at: datetime) -> None:
+    """Celery called an error callback of the run's canvas then. Idempotent.
 
     Where the ledger says that a step failed for good, so did the run. Otherwise the step's process was killed
     before it could say anything, and recovery goes on from there: once for each time that it was published, however
     often Celery calls, and not for ever where the run never gets on.
     """
-    if Step.objects.filter(run=run_id, state=Step.State.FAILED).exists():
-        fail_run(run_id)
-    else:
+    if not fail_run_of_failed_step(run_id):
         got_on = Step.objects.filter(run=OuterRef("pk"), finished_at__gte=OuterRef("published_at"))
-        _unfinished().filter(pk=run_id, published_at__isnull=False).update(
+        _unfinished().filter(pk=run_id, published_at__lte=called_at).update(
             stalls=Case(When(Exists(got_on), then=Value(0)), default=F("stalls") + 1),
             published_at=None,
             recover_at=timezone.now(),
         )
+
+
+def fail_run_of_failed_step(run_id: UUID) -> bool:
+    """Where a step of the run has failed for good, so has the run; whether one has. Idempotent."""
+    failed = Step.objects.filter(run=run_id, state=Step.State.FAILED).exists()
+    if failed:
+        fail_run(run_id)
+    return failed
 
 
 def mark_lost(moment: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from accounts.backoff import pause
 from workflows import callbacks, ledger, runs
+from workflows.backlog import SENT_AT
 from workflows.ledger import Result
 from workflows.models import CallbackCall
+from workflows.results.backend import FAILED_MEMBERS
 
 Level = CallbackCall.Level
 
@@ -49,7 +52,7 @@ class StepTask(Task[[str], Result]):
             countdown = min(max(left, 0.0), LONGEST_TAKEN_DELAY) + random.uniform(0.5, 1.0)  # noqa: S311  spreads load
             raise self.retry(exc=taken, countdown=countdown) from taken
         except ledger.StepClosed as closed:
-            runs.mark_interrupted(UUID(run_id))
+            runs.fail_run_of_failed_step(UUID(run_id))
             raise Ignore(str(closed)) from closed
         except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
             countdown = pause(self.request.retries + 1, first=FIRST_DATABASE_DELAY, longest=LONGEST_DATABASE_DELAY)
@@ -71,8 +74,12 @@ class ErrorCallback(Task[..., None]):
 
     def note(self, run_id: str, among: Collection[str] = (), then: Callable[[UUID], None] | None = None) -> None:
         """``then`` is done where a step ``among`` these, or of all, has failed for good."""
-        told = (self.request.parent_id or "").rpartition(".")[2]
-        callbacks.note_call(UUID(run_id), self.level, among, told=told, then=then)
+        headers = self.request.headers or {}
+        # The parent is the task that failed; or the one behind the group, of whose members some did.
+        task_ids = headers.get(FAILED_MEMBERS) or [self.request.parent_id or ""]
+        told = [task_id.rpartition(".")[2] for task_id in task_ids]
+        sent_at = datetime.fromtimestamp(headers[SENT_AT], UTC) if SENT_AT in headers else None
+        callbacks.note_call(UUID(run_id), self.level, told, among=among, sent_at=sent_at, then=then)
 
 
 @shared_task(bind=True, base=ErrorCallback, level=Level.GROUP)

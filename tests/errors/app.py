@@ -11,7 +11,7 @@ from celery import Task
 from celery.signals import task_prerun, worker_process_init
 
 from tests.crashes.app import app as app
-from tests.errors.limits import LEASE, LIMITS, STALLED
+from tests.errors.limits import CLAIM, LEASE, LIMITS, STALLED
 
 app.conf.task_annotations = {
     **app.conf.task_annotations,
@@ -23,14 +23,14 @@ app.conf.task_annotations = {
 def give_up_soon(**kwargs: Any) -> None:
     from django.conf import settings
 
-    from tests.errors.pause import recover_after_all_calls
     from workflows import ledger, runs, steps  # they know models, as those of tests/crashes/app.py do
+    from workflows.results import chords
 
-    recover_after_all_calls()
     ledger.FIRST_HINDERED_DELAY = ledger.LONGEST_HINDERED_DELAY = 0.5
     ledger.MOST_ATTEMPTS = 3
     ledger.LEASE = LEASE
     runs.STALLED = STALLED
+    chords.CLAIM = CLAIM
     steps.LONGEST_RISK_DELAY = 3.0  # for which the service asks that is away for good
     settings.EMAIL_TIMEOUT = 4  # longer than the soft limit, and short enough to part before the hard one
 

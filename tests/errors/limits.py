@@ -16,5 +16,7 @@ LIMITS = {
 }
 # Recovery would have another at a step that hangs in the database, which would go on as soon as that is killed.
 STALLED = timedelta(seconds=8)
+# Who has claimed a chord may wait for SQLite's lock for as long as a step lingers with it, and still calls once.
+CLAIM = timedelta(seconds=10)
 # Others wait for it.
 LEASE = timedelta(seconds=9)

@@ -43,9 +43,10 @@ def runs(trial: Trial, worker: servers.Server, broker_url: str) -> Runs:
     wait_until_ended(*began.values())
     for cell in cells:
         if cell.alone:
+            wait_until_idle(broker_url)
             began[cell] = begin(trial, cell)
             wait_until_ended(began[cell])
-    wait_for(lambda: is_idle(broker_url), "nothing is left to be done", seconds=PATIENCE)
+    wait_until_idle(broker_url)
     assert not list(trial.folder.glob("* taken")), "each of these points was reached"
     return {cell: Run.objects.get(pk=began[cell].pk) for cell in cells}
 
@@ -72,6 +73,11 @@ def wait_until_ended(*runs: Run) -> None:
     limit = time.monotonic() + PATIENCE
     wait_for(lambda: not unfinished.exists() or time.monotonic() > limit, "an end", seconds=2 * PATIENCE)
     assert not unfinished.exists(), list(unfinished.values_list("steps__name", "steps__state"))
+
+
+def wait_until_idle(broker_url: str) -> None:
+    """A run that has failed has ended before its callbacks are called."""
+    wait_for(lambda: is_idle(broker_url), "nothing is left to be done", seconds=PATIENCE)
 
 
 def is_idle(broker_url: str) -> bool:

@@ -91,7 +91,7 @@ def test_what_a_lost_broker_held() -> None:
 
 def test_an_interrupted_run(unfinished: list[Run]) -> None:
     with explained() as statements:
-        runs.mark_interrupted(unfinished[3].pk)
+        runs.mark_interrupted(unfinished[3].pk, timezone.now())
 
     assert_little_was_touched(statements)
 

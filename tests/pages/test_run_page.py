@@ -121,7 +121,7 @@ def test_each_call_of_an_error_callback_is_told(run: Run, alice: User) -> None:
     assert "None was called." in section(shown(run, alice), "callbacks")
     ledger.fail_step(run.pk, "notify_user", "x")
     for level in (CallbackCall.Level.MEMBER, CallbackCall.Level.GROUP, CallbackCall.Level.GROUP):
-        callbacks.note_call(run.pk, level, ["notify_user", "save_event"])
+        callbacks.note_call(run.pk, level, ["notify_user"])
     text = section(shown(run, alice), "callbacks")
     assert "A member of the group Notify the user It failed for good" in text
     assert "2 times, counted once" in text

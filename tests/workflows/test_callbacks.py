@@ -8,14 +8,16 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from accounts import notices, retention
 from accounts.models import Notice, SecurityEvent
 from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.error_calls import call
 from workflows import ledger, notifying, runs, step_tasks, steps, tasks
 from workflows.callbacks import Level, note_call
-from workflows.models import CallbackCall, Run, Step, task_id_of
+from workflows.models import CallbackCall, Run, Step
 from workflows.steps import Name
 
 MEMBERS = (Name.NOTIFY_USER, Name.SAVE_EVENT)
@@ -24,15 +26,6 @@ MEMBERS = (Name.NOTIFY_USER, Name.SAVE_EVENT)
 def calls_of(run: Run) -> list[tuple[str, str, str, int]]:
     rows = CallbackCall.objects.filter(run=run).order_by("pk")
     return [(call.level, call.step, call.reason, call.calls) for call in rows]
-
-
-def call(task: step_tasks.ErrorCallback, run: Run, of: str) -> None:
-    """As Celery does: the task that failed is the parent of its error callback."""
-    task.push_request(args=(str(run.pk),), parent_id=task_id_of(run.pk, of))
-    try:
-        task.run(str(run.pk))
-    finally:
-        task.pop_request()
 
 
 def do(run: Run, *names: str) -> None:
@@ -65,7 +58,7 @@ def test_a_call_for_the_task_behind_the_group_is_one_for_the_member_that_failed(
     do(run, Name.CHECK_DEVICE, Name.SAVE_EVENT)
     ledger.fail_step(run.pk, Name.NOTIFY_USER, "no")
 
-    call(tasks.on_risk_error, run, Name.POST_TO_RISK_API)
+    call(tasks.on_risk_error, run, Name.POST_TO_RISK_API, Name.NOTIFY_USER)
 
     assert calls_of(run) == [("task", Name.NOTIFY_USER, "failed", 1)]
     assert not SecurityEvent.objects.filter(kind=SecurityEvent.Kind.RISK_UNAVAILABLE).exists()
@@ -74,24 +67,58 @@ def test_a_call_for_the_task_behind_the_group_is_one_for_the_member_that_failed(
 def test_a_call_for_the_task_behind_the_group_is_one_for_the_members_that_were_killed(run: Run) -> None:
     do(run, Name.CHECK_DEVICE)
 
-    call(step_tasks.on_chain_error, run, Name.POST_TO_RISK_API)
+    call(step_tasks.on_chain_error, run, Name.POST_TO_RISK_API, *MEMBERS)
 
     assert calls_of(run) == [("chain", name, "interrupted", 1) for name in MEMBERS]
 
 
-def test_where_celery_names_no_step_the_ledger_tells_which(run: Run) -> None:
+@pytest.mark.parametrize("done", [False, True])
+def test_a_call_that_comes_when_recovery_has_gone_on_is_for_the_member_and_starts_nothing_anew(
+    run: Run, *, done: bool
+) -> None:
     do(run, Name.CHECK_DEVICE)
-    note_call(run.pk, Level.GROUP, MEMBERS)
-    run.steps.filter(name=Name.NOTIFY_USER).update(state=Step.State.RUNNING)
-    note_call(run.pk, Level.GROUP, MEMBERS)
-    ledger.fail_step(run.pk, Name.SAVE_EVENT, "no")
-    note_call(run.pk, Level.GROUP, MEMBERS)
+    killed_at = timezone.now()
+    runs.mark_published(run.pk)
+    if done:
+        do(run, *MEMBERS)
+    before = Run.objects.filter(pk=run.pk).values().get()
 
-    assert calls_of(run) == [
-        ("group", "", "interrupted", 1),
-        ("group", Name.NOTIFY_USER, "interrupted", 1),
-        ("group", Name.SAVE_EVENT, "failed", 1),
-    ]
+    call(step_tasks.on_chain_error, run, Name.POST_TO_RISK_API, Name.NOTIFY_USER, sent_at=killed_at)
+
+    assert calls_of(run) == [("chain", Name.NOTIFY_USER, "interrupted", 1)]
+    assert Run.objects.filter(pk=run.pk).values().get() == before
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_call_that_comes_when_a_person_has_had_the_run_go_on_is_for_the_failure_before(
+    run: Run, *, published: bool
+) -> None:
+    do(run, Name.CHECK_DEVICE, *MEMBERS)
+    runs.mark_published(run.pk)
+    ledger.fail_step(run.pk, Name.POST_TO_RISK_API, "it is away")
+    failed_at = timezone.now()
+    runs.reopen_failed_runs()
+    if published:
+        runs.mark_published(run.pk)
+    before = Run.objects.filter(pk=run.pk).values().get()
+
+    call(tasks.on_risk_error, run, Name.POST_TO_RISK_API, sent_at=failed_at)
+
+    assert list(run.callback_calls.values_list("step", "reason", "resumed")) == [(Name.POST_TO_RISK_API, "failed", 0)]
+    assert Run.objects.filter(pk=run.pk).values().get() == before
+    assert not SecurityEvent.objects.filter(kind=SecurityEvent.Kind.RISK_UNAVAILABLE).exists()
+
+
+def test_a_process_that_is_killed_after_a_person_had_the_run_go_on_is_noted_as_that(run: Run) -> None:
+    ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
+    runs.reopen_failed_runs()
+    runs.mark_published(run.pk)
+
+    call(step_tasks.on_chain_error, run, Name.CHECK_DEVICE)
+
+    assert list(run.callback_calls.values_list("reason", "resumed")) == [("interrupted", 1)]
+    run.refresh_from_db()
+    assert run.published_at is None
 
 
 def test_a_step_that_failed_again_after_a_person_had_it_go_on_is_noted_anew(run: Run) -> None:
@@ -159,8 +186,9 @@ def test_a_call_whose_effect_could_not_be_done_is_not_noted(run: Run, monkeypatc
 def test_a_call_for_a_run_that_was_deleted_or_never_was_does_nothing(run: Run) -> None:
     retention.delete(Run.objects.filter(pk=run.pk))
 
+    told = [Name.POST_TO_RISK_API]
     for run_id in (run.pk, uuid4()):
-        assert note_call(run_id, Level.TASK, [Name.POST_TO_RISK_API], then=steps.do_without_verdict) == []
+        assert note_call(run_id, Level.TASK, told, then=steps.do_without_verdict) == []
     assert not CallbackCall.objects.exists()
 
 
@@ -171,7 +199,7 @@ def test_of_calls_at_once_each_is_counted(make_run: Callable[..., Run]) -> None:
 
     def note(run_id: UUID) -> None:
         try:
-            note_call(run_id, Level.CHAIN, told=Name.CHECK_DEVICE)
+            note_call(run_id, Level.CHAIN, [Name.CHECK_DEVICE])
         finally:
             connections.close_all()
 

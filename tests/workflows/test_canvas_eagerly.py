@@ -13,6 +13,7 @@ from celery import current_app
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from tests.workflows.conftest import SAFARI
+from tests.workflows.error_calls import call
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import steps, tasks
 from workflows.breakers import Call
@@ -110,9 +111,9 @@ def test_the_error_callback_may_be_called_any_number_of_times(run: Run) -> None:
     run.steps.filter(name=Name.CHECK_DEVICE).update(state=Step.State.FAILED)
 
     for _ in range(3):
-        on_chain_error(str(run.pk))
+        call(on_chain_error, run, Name.CHECK_DEVICE)
 
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
-    (call,) = run.callback_calls.all()
-    assert (call.level, call.step, call.reason, call.calls) == ("chain", Name.CHECK_DEVICE, "failed", 3)
+    (noted,) = run.callback_calls.all()
+    assert (noted.level, noted.step, noted.reason, noted.calls) == ("chain", Name.CHECK_DEVICE, "failed", 3)

@@ -50,7 +50,7 @@ def test_what_nobody_called_for_a_failed_step_is_called(run: Run, published: Pub
 
 def test_what_is_noted_is_not_called_again(run: Run, published: Published) -> None:
     fail(run, Name.POST_TO_RISK_API)
-    note_call(run.pk, Level.CHAIN, told=Name.POST_TO_RISK_API)
+    note_call(run.pk, Level.CHAIN, [Name.POST_TO_RISK_API])
 
     assert missed_calls.make_up_missed_calls() == 1
     assert published == [("on_risk_error", Name.POST_TO_RISK_API)]
@@ -60,7 +60,7 @@ def test_what_is_noted_is_not_called_again(run: Run, published: Published) -> No
 def test_where_celery_called_all_nothing_is_called(run: Run, published: Published, name: str) -> None:
     fail(run, name)
     for level in error_callbacks(sign_in_canvas(str(run.pk)), name):
-        note_call(run.pk, Level(level), told=name)
+        note_call(run.pk, Level(level), [name])
 
     assert missed_calls.make_up_missed_calls() == 0
 
@@ -96,7 +96,7 @@ def test_a_run_that_goes_on_again_has_nothing_called(run: Run, published: Publis
 
 def test_a_run_that_failed_again_has_its_callbacks_called_again(run: Run, published: Published) -> None:
     fail(run, Name.CHECK_DEVICE)
-    note_call(run.pk, Level.CHAIN, told=Name.CHECK_DEVICE)
+    note_call(run.pk, Level.CHAIN, [Name.CHECK_DEVICE])
     runs.reopen_failed_runs()
     fail(run, Name.CHECK_DEVICE)
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Notice, PasswordChange, SecurityEvent, SignIn, User
 from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser
 from tests.accounts.test_password_changes import change_password
+from tests.workflows.error_calls import call
 from tests.workflows.password_changes import MakeChange, MakeSession, change_of, is_alive
 from tests.workflows.password_changes import make_change as make_change  # the fixture
 from tests.workflows.password_changes import make_session as make_session  # the fixture
@@ -218,10 +219,10 @@ def test_a_notice_whose_step_failed_for_good_is_given_up(run: Run, make_change: 
         Notice.objects.create(password_change=change_of(each), message_id=f"<{each.pk}>")
     run.steps.filter(name=Name.NOTIFY_USER).update(state=Step.State.FAILED, error="a bug")
 
-    tasks.on_notice_error(str(run.pk))
+    call(tasks.on_notice_error, run, Name.NOTIFY_USER)
 
-    (call,) = run.callback_calls.all()
-    assert (call.level, call.step, call.reason) == ("member", Name.NOTIFY_USER, "failed")
+    (noted,) = run.callback_calls.all()
+    assert (noted.level, noted.step, noted.reason) == ("member", Name.NOTIFY_USER, "failed")
     assert Notice.objects.get(password_change=change_of(run)).state == Notice.State.GIVEN_UP
     assert Notice.objects.get(password_change=change_of(other)).state == Notice.State.CLAIMED
 

@@ -305,7 +305,7 @@ def test_a_run_whose_tasks_die_before_they_begin_is_failed_in_the_end(run: Run, 
     publish(run, LONG_AGO)
     for _ in range(ledger.MOST_STALLS + 1):
         for _ in range(3):  # Celery calls back up to three times
-            runs.mark_interrupted(run.pk)
+            runs.mark_interrupted(run.pk, timezone.now())
         recover_runs()
 
     run.refresh_from_db()
@@ -317,7 +317,7 @@ def test_a_run_that_is_cut_off_and_gets_on_each_time_is_not_failed(run: Run, bro
     for _ in range(ledger.MOST_STALLS * 2):
         publish(run, timedelta(0))
         run.steps.filter(name=Name.CHECK_DEVICE).update(finished_at=timezone.now())
-        runs.mark_interrupted(run.pk)
+        runs.mark_interrupted(run.pk, timezone.now())
 
     run.refresh_from_db()
     assert (run.state, run.stalls) == (Run.State.QUEUED, 0)

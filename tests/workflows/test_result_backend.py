@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import states
+from celery import chord, group, states
 from celery.app.task import Context
 from celery.exceptions import ChordError
 from django.db import connection, connections, transaction
@@ -159,6 +159,36 @@ def test_a_body_keeps_arguments_that_the_database_has_no_words_for(site: Site) -
         site.succeed(member)
 
     assert [body.args for body in messages] == [[arguments]]
+
+
+@pytest.mark.parametrize("failing", [["first"], ["second"], ["first", "second"]])
+def test_the_error_callbacks_called_in_place_of_the_body_are_told_which_members_failed(
+    site: Site, failing: list[str]
+) -> None:
+    members = site.begin(site.total.s().on_error(site.same.si("it failed")), "first", "second")
+    with published() as messages:
+        for member in members:
+            end = site.fail if member.id in failing else site.succeed
+            end(member)
+
+    assert [errback.args for errback in messages] == [["it failed"]]
+    assert told_by(messages) == [failing]
+
+
+@pytest.mark.parametrize("body", ["a group", "a chord"])
+def test_so_are_those_of_a_body_that_is_more_than_a_task(site: Site, body: str) -> None:
+    errback = site.same.si("it failed")
+    parts = [site.same.si(part).on_error(errback) for part in (1, 2)]
+    bodies = {"a group": group(parts, app=site.app), "a chord": chord([site.same.si(1)], parts[0], app=site.app)}
+    (member,) = site.begin(bodies[body], "member")
+    with published() as messages:
+        site.fail(member)
+
+    assert told_by(messages) == [["member"]] * (2 if body == "a group" else 1)
+
+
+def told_by(messages: list[Context]) -> list[Any]:
+    return [(message.headers or {}).get("failed_members") for message in messages]
 
 
 def test_a_body_that_cannot_be_published_ever_has_failed(site: Site) -> None:

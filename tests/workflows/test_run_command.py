@@ -43,8 +43,8 @@ def fail(run: Run) -> None:
     TaskResult.objects.filter(task_id=step_of(run, "save_event").task_id).update(status="FAILURE", result=None)
     ledger.fail_step(run.pk, "post_to_risk_api", "RiskApiRefused: 422\n\x1b[2Jand more")
     store(step_of(run, "post_to_risk_api"), ValueError("422"), "FAILURE", "Traceback\n  the last line")
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["post_to_risk_api"])
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["post_to_risk_api"])
 
 
 def test_a_run_is_a_tree_in_the_shape_of_its_canvas(run: Run) -> None:

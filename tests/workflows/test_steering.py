@@ -15,6 +15,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Notice, SecurityEvent, User
 from tests.workflows.conftest import SAFARI
+from tests.workflows.error_calls import call
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import callbacks, ledger, publishing, recovery, runs, steps, tasks
 from workflows.ledger import StepClosed, TryAgain
@@ -374,7 +375,7 @@ def test_nobody_moves_a_cancelled_run(failed: Run, carol: User, monkeypatch: pyt
 
     runs.mark_running(failed.pk)
     runs.mark_retrying(failed.pk, timezone.now())
-    runs.mark_interrupted(failed.pk)
+    runs.mark_interrupted(failed.pk, timezone.now())
     runs.mark_lost(timezone.now())
     runs.finish_run(failed.pk)
     runs.fail_run(failed.pk)
@@ -392,8 +393,8 @@ def test_error_callbacks_that_come_late_are_noted_and_do_nothing(failed: Run, ca
     steer(failed.pk, Action.CANCEL, by=carol)
     before = SecurityEvent.objects.count()
 
-    tasks.on_risk_error(str(failed.pk))
-    callbacks.note_call(failed.pk, CallbackCall.Level.CHAIN)
+    call(tasks.on_risk_error, failed, Name.POST_TO_RISK_API)
+    callbacks.note_call(failed.pk, CallbackCall.Level.CHAIN, [Name.POST_TO_RISK_API])
 
     assert SecurityEvent.objects.count() == before
     assert CallbackCall.objects.filter(run=failed).count() == 2

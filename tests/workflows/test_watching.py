@@ -199,7 +199,7 @@ CHANGES: dict[str, Callable[[Run], object]] = {
     "a step fails": lambda run: ledger.fail_step(run.pk, "check_device", "x"),
     "it is published": lambda run: runs.mark_published(run.pk),
     "it is resumed": lambda run: Run.objects.filter(pk=run.pk).update(resumed=1),
-    "a callback is called": lambda run: callbacks.note_call(run.pk, CallbackCall.Level.CHAIN),
+    "a callback is called": lambda run: callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["check_device"]),
     "Celery stores a result": lambda run: store(step_of(run, "check_device"), {"device": 1}),
 }
 
@@ -213,7 +213,7 @@ def test_each_change_is_another_version(run: Run, change: str) -> None:
 
 
 def test_a_callback_that_is_called_again_is_another_version(run: Run) -> None:
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["check_device"])
     before = seen(run).version
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["check_device"])
     assert seen(run).version != before

@@ -22,6 +22,7 @@ from celery import Signature, maybe_signature, states
 from celery.app.task import Context
 from celery.exceptions import BackendError, ChordError
 from celery.result import GroupResult, allow_join_result, result_from_tuple
+from celery.utils.functional import maybe_list
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from django_celery_results.backends.database import DatabaseBackend, trigger_callback
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 # Less than the task's time limit (CELERY_TASK_ANNOTATIONS); what is left, the next call deletes.
 CLEANUP_SECONDS = 300.0
 DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+# The header of an error callback that is called for a group: the ids of those of its tasks that failed.
+FAILED_MEMBERS = "failed_members"
 # What keeps a body from being published now, and may not in a minute: broker or database away, the task's time is up.
 NOT_NOW = (BrokerError, *DATABASE_IS_AWAY, BackendError, SoftTimeLimitExceeded)
 
@@ -175,6 +178,7 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
         members = [result_from_tuple(member, app=self.app) for member in chord.members]
         header = GroupResult(chord.group_id, members, app=self.app)
         if not ended.all_succeeded:
+            _tell_error_callbacks(body, ended.failed)
             trigger_callback(self.app, body, header)
             return
         try:
@@ -201,6 +205,16 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
             retention.delete_expired_results(expired, CLEANUP_SECONDS)
             Chord.objects.filter(created_at__lt=expired).delete()
             ChordCounter.objects.all().delete()
+
+
+def _tell_error_callbacks(body: Any, failed: list[str]) -> None:
+    """Of all that are called in place of the ``body``: to them Celery names the body as what failed."""
+    for errback in maybe_list(body["options"].get("link_error")) or []:
+        errback["options"] = {**errback["options"], "headers": {FAILED_MEMBERS: failed}}
+    parts = body["kwargs"] if body["subtask_type"] else {}  # what a plain task has there are its arguments
+    for part in [*parts.get("tasks", []), parts.get("body")]:
+        if part:
+            _tell_error_callbacks(part, failed)
 
 
 def _reached(task_id: str | None, point: str) -> None:

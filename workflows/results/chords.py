@@ -24,10 +24,11 @@ CLAIM = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Ended:
-    """A chord whose members have all ended, and that is the caller's to go on with."""
+    """A chord whose members have all ended, and that is the caller's to go on with. ``failed``: ids of its tasks."""
 
     chord: Chord
     all_succeeded: bool
+    failed: list[str]
 
 
 @transaction.atomic
@@ -85,7 +86,8 @@ def _ended(chord: Chord) -> Ended | None:
     found = rows.states_of(ids)
     if sum(found[state] for state in states.READY_STATES) < len(ids):
         return None
-    return Ended(chord, all_succeeded=found[states.SUCCESS] == len(ids))
+    all_succeeded = found[states.SUCCESS] == len(ids)
+    return Ended(chord, all_succeeded, failed=[] if all_succeeded else rows.failed_of(ids))
 
 
 @functools.cache

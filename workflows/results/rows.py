@@ -44,6 +44,12 @@ def states_of(task_ids: Collection[str]) -> Counter[str]:
         return Counter(dict(cursor.fetchall()))
 
 
+def failed_of(task_ids: Collection[str]) -> list[str]:
+    """Which of these tasks have failed, or were revoked."""
+    failed = TaskResult.objects.filter(task_id__in=task_ids, status__in=states.PROPAGATE_STATES)
+    return list(failed.order_by("task_id").values_list("task_id", flat=True))
+
+
 def has_ended(task_id: str) -> bool:
     return bool(states.READY_STATES & states_of([task_id]).keys())
 
