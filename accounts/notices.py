@@ -3,6 +3,7 @@ what, from where, what to do."""
 
 from __future__ import annotations
 
+import logging
 import random
 import smtplib
 import time
@@ -12,8 +13,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import DatabaseError, InterfaceError
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.template.loader import render_to_string
@@ -26,9 +29,9 @@ from accounts.database import insist
 from accounts.mail import give
 from accounts.models import EmailChange, Notice, PasswordChange, SignIn, device_name
 
+logger = logging.getLogger(__name__)
+
 State = Notice.State
-
-
 # A notice that was handed over is tried until it is this old; later it would alarm more than help.
 DELIVER_WITHIN = timedelta(hours=24)
 # Longer than a round of deliveries may take (workflows/periodic.py): it is also the claim on a notice.
@@ -45,6 +48,10 @@ HEADINGS = {
     "suspicious": "This sign-in looks wrong",
     "unanswered": "We have not heard from you",
 }
+
+
+class MailNotMade(Exception):
+    """The site itself erred in making the mail, or in giving it away: trying again helps once that is mended."""
 
 
 class MailServerAway(Exception):
@@ -79,8 +86,29 @@ def send_notice(notice: Notice) -> None:
     """Send the mail. Every attempt carries the same Message-ID, by which mail programs see one mail.
 
     It goes where the person's mails went when that happened: who has changed the address since may be whom it is about.
-    Raises MailServerAway or MailRefused.
+    Raises MailNotMade, MailServerAway or MailRefused.
     """
+    try:
+        _give(_mail_of(notice))
+    except (MailServerAway, MailRefused):
+        raise
+    except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
+        raise  # these say nothing of the mail
+    except Exception as error:  # whatever may be wrong with a template, or with what it shows
+        logger.exception("the mail %s could not be made", notice.message_id)
+        raise MailNotMade(f"{type(error).__name__}: {error}") from error
+
+
+def _give(mail: EmailMultiAlternatives) -> None:
+    if not mail.recipients():
+        raise MailRefused("The account has no e-mail address.")
+    try:
+        give(mail)
+    except (OSError, ValueError) as error:
+        raise mail_error_of(error)(str(error)) from error
+
+
+def _mail_of(notice: Notice) -> EmailMultiAlternatives:
     template = _template(notice)
     context = notice_context(notice)
     mail = EmailMultiAlternatives(
@@ -92,12 +120,7 @@ def send_notice(notice: Notice) -> None:
         headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"} | _thread(notice),
     )
     mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
-    if not mail.recipients():
-        raise MailRefused("The account has no e-mail address.")
-    try:
-        give(mail)
-    except (OSError, ValueError) as error:
-        raise mail_error_of(error)(str(error)) from error
+    return mail
 
 
 def _recipient(notice: Notice) -> str:
@@ -183,7 +206,7 @@ def mark_sent(notice: Notice) -> None:
 
 
 def hand_over(notice: Notice, error: str) -> None:
-    """Leave the mail to ``deliver_due_notices``: the mail server is away for longer than a run waits."""
+    """Leave the mail to ``deliver_due_notices``: what keeps it from going out takes longer than a run waits."""
     Notice.objects.filter(pk=notice.pk, state=State.CLAIMED).update(
         state=State.HANDED_OVER, last_error=error, next_attempt_at=timezone.now() + FIRST_DELAY
     )
@@ -211,7 +234,7 @@ def deliver_due_notices() -> list[Notice]:
         try:
             if deliver(notice):
                 delivered.append(notice)
-        except MailPutOff:
+        except (MailPutOff, MailNotMade):
             continue
         except MailServerAway:
             break
@@ -241,7 +264,7 @@ def _due() -> QuerySet[Notice]:
 def deliver(notice: Notice) -> bool:
     """Try a mail that was handed over; whether it went out. One that did not is tried again until it is too old.
 
-    Raises MailServerAway; that is noted by then.
+    Raises MailServerAway or MailNotMade; that is noted by then.
     """
     return _claim_attempt(notice) and _deliver(notice)
 
@@ -263,7 +286,7 @@ def _deliver(notice: Notice) -> bool:
     except MailRefused as error:
         give_up(notice, str(error))
         return False
-    except MailServerAway as error:
+    except (MailServerAway, MailNotMade) as error:
         Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
         raise
     insist(partial(mark_sent, notice))

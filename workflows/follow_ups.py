@@ -47,7 +47,7 @@ def follow_up(notice_id: int) -> bool:
         _alert(second)
     try:
         return notices.deliver(second)
-    except notices.MailServerAway:
+    except (notices.MailServerAway, notices.MailNotMade):
         return False  # as every mail that was handed over, it is tried again
 
 

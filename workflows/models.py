@@ -271,6 +271,7 @@ class Alert(models.Model):
         BREAKER_OPENED = "breaker_opened", "a breaker opened"
         DEAD_LETTER = "dead_letter", "a message was dropped"
         UNANSWERED = "unanswered", "a notice is unanswered"
+        NOTICE_NOT_MADE = "notice_not_made", "a notice could not be made"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="alerts")

@@ -13,9 +13,10 @@ from django.db.models import QuerySet
 from accounts import notices
 from accounts.models import Notice, PasswordChange, SignIn
 from workflows import attempts, ledger, mailing
+from workflows.alerting.alerts import raise_alert
 from workflows.breakers import Open
 from workflows.ledger import Result, TryAgain
-from workflows.models import Run, Step
+from workflows.models import Alert, Run, Step
 
 # What each kind calls the step that mails.
 STEP = "notify_user"
@@ -34,9 +35,10 @@ def notify(
     about: Callable[[Step], SignIn | PasswordChange],
     without: Callable[[Step], Result | None] = lambda step: None,
 ) -> Result:
-    """Mail the person what the step is ``about``; returns notice: sent, handed_over or refused, and its id.
+    """Mail the person what the step is ``about``; returns notice: sent, handed_over, not_made or refused, and its id.
 
-    Or what ``without(step)`` returns, where no mail is needed. Raises TryAgain while the mail server is away, for as
+    Or what ``without(step)`` returns, where no mail is needed. One that could not be made is handed over as well, and
+    the operators are told. Raises TryAgain while the mail server is away, for as
     long as that is news.
     """
     act = partial(_send, about)
@@ -72,6 +74,8 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
         mailing.send(notice)
     except Open as known:
         return {"notice": "handed_over", "id": notice.pk, "error": str(known)}
+    except notices.MailNotMade as error:
+        return {"notice": "not_made", "id": notice.pk, "error": str(error)}
     except notices.MailRefused as error:
         return {"notice": "refused", "id": notice.pk, "error": str(error)}
     except notices.MailServerAway as error:
@@ -90,5 +94,8 @@ def _note(step: Step, result: Result) -> None:
             mailing.note_sent()
         case "handed_over":
             notices.hand_over(notice, result["error"])
+        case "not_made":
+            notices.hand_over(notice, result["error"])
+            raise_alert(Alert.Kind.NOTICE_NOT_MADE, f"{step.name}: {result['error']}", step.run_id)
         case "refused":
             notices.give_up(notice, result["error"])

@@ -25,7 +25,7 @@ def record(run_id: UUID) -> Result:
 
 
 def notify_user(run_id: UUID) -> Result:
-    """Mail the person; returns notice: sent, handed_over or refused."""
+    """Mail the person; returns what notifying.notify returns."""
     return notifying.notify(run_id, Name.NOTIFY_USER, _change_of)
 
 

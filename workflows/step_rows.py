@@ -47,7 +47,7 @@ def lock(run_id: UUID, name: str) -> Step:
         run.sign_in, sign_in.user = sign_in, user
     if step.state in Step.DONE:
         return step
-    if step.state == Step.State.FAILED or run.is_finished:
+    if step.state == Step.State.FAILED or (run.is_finished and not _failed_beside(step)):
         raise StepClosed(f"{step} is {step.state} and its run {run.state}")
     now = timezone.now()
     if step.leased_until and step.leased_until > now:
@@ -58,6 +58,15 @@ def lock(run_id: UUID, name: str) -> Step:
     step.attempted_at = now
     step.started_at = step.started_at or now
     return step
+
+
+def _failed_beside(step: Step) -> bool:
+    """Whether the step's run has failed by another member of its group: what came of that one is no matter of this one.
+
+    Which of them is first is chance.
+    """
+    beside = Step.objects.filter(run=step.run, stage=step.stage, state=Step.State.FAILED)
+    return step.run.state == Run.State.FAILED and beside.exists()
 
 
 def claim(step: Step, lease: timedelta) -> None:

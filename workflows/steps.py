@@ -46,7 +46,7 @@ def check_device(run_id: UUID) -> Result:
 
 
 def notify_user(run_id: UUID) -> Result:
-    """Mail the person where it is worth a notice; returns notice: not_needed, sent, handed_over or refused."""
+    """Mail the person where it is worth a notice; returns notice: not_needed, or what notifying.notify returns."""
     return notifying.notify(run_id, Name.NOTIFY_USER, lambda step: step.run.sign_in, without=_needless_notice)
 
 

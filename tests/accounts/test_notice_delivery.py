@@ -256,6 +256,26 @@ def test_a_round_ends_when_its_time_is_up_and_the_next_goes_on(
     assert [len(notices.deliver_due_notices()) for _ in range(2)] == [3, 2]
 
 
+def test_a_mail_that_cannot_be_made_holds_up_no_other(
+    make_due: Callable[..., Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, broken, last = (make_due(minutes) for minutes in (3, 2, 1))
+    context_of = notices.notice_context
+
+    def context_with_a_bug(notice: Notice) -> dict[str, Any]:
+        if notice == broken:
+            raise KeyError("place")
+        return context_of(notice)
+
+    monkeypatch.setattr(notices, "notice_context", context_with_a_bug)
+
+    assert notices.deliver_due_notices() == [first, last]
+
+    broken.refresh_from_db()
+    assert (broken.state, broken.last_error) == (State.HANDED_OVER, "KeyError: 'place'")
+    assert broken.next_attempt_at and broken.next_attempt_at > timezone.now()
+
+
 @pytest.mark.usefixtures("nobody_listens")
 def test_a_round_in_which_the_mail_server_is_away_tries_one(make_due: Callable[..., Notice]) -> None:
     for minutes in range(3):

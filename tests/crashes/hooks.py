@@ -34,6 +34,7 @@ def die_as_planned() -> None:
     _add_points(ledger, "may_go_on", _many_runs, before="recovery: claimed")
     _add_points(runs, "mark_published", _one_run, after="recovery: noted")
     _add_points(notices, "send_notice", _run_of_notice, before="mail: before sending", after="mail: accepted")
+    _add_points(notices, "notice_context", _run_of_notice, before="mail: before making")
     _add_points(notices, "mark_sent", _run_of_notice, after="mail: before commit", committed="mail: committed")
 
 

@@ -23,6 +23,7 @@ GROUP = "all processes of its group die: a worker with its children"
 HINDER = "the database does not do what it is asked"
 HINDER_EACH = "the database never does what it is asked"
 FAIL = "an error that nobody expects"
+FAIL_EACH = "the same each time"
 LINGER = "it takes longer than its time limit"
 HANG = "it takes longer, and does not heed that it shall end"
 NOTHING = "nothing; others wait until the point is reached"
@@ -85,7 +86,7 @@ def _wait_for(other: Path) -> None:
         time.sleep(0.01)
 
 
-STAYING = {EACH, HINDER_EACH}
+STAYING = {EACH, HINDER_EACH, FAIL_EACH}
 ACTIONS: dict[str, Callable[[], None]] = {
     PROCESS: _die,
     EACH: _die,
@@ -93,6 +94,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     HINDER: _hinder,
     HINDER_EACH: _hinder,
     FAIL: _fail,
+    FAIL_EACH: _fail,
     LINGER: _linger,
     HANG: _hang,
     NOTHING: lambda: None,

@@ -13,6 +13,7 @@ from tests.crashes import plans
 from tests.workflows.risk_service import Answer
 from workflows.steps import Name
 
+WORKER_KILLED = "its whole worker is killed"
 HANG = Answer(delay=60.0)
 AWAY = Answer(status=503, body=b"", headers={"Retry-After": "3"})
 
@@ -36,6 +37,10 @@ class Cell:
     # For the second table: what it is called there.
     event: str = ""
 
+    @property
+    def kills_worker(self) -> bool:
+        return any(what == plans.GROUP for _, _, what in self.plans)
+
     def __str__(self) -> str:
         return f"{self.step}: {self.what}"
 
@@ -58,6 +63,7 @@ def in_the_database(step: str, event: str = "", killed: str = "") -> Iterator[Ce
         "its time limit": plans.LINGER,
         "its time limit, which it does not heed": plans.HANG,
         "its process is killed": plans.PROCESS,
+        WORKER_KILLED: plans.GROUP,
     }
     for what, plan in plan_of.items():
         is_event = {plans.FAIL: event, plans.PROCESS: killed}.get(plan, "")
@@ -77,17 +83,28 @@ def after_the_other(step: str, what: str, point: str) -> tuple[tuple[str, str, s
     return ((other, "result: stored", plans.NOTHING), (step, "taken", wait), (step, point, what))
 
 
+def before_the_other(step: Name, what: str, point: str) -> tuple[tuple[str, str, str], ...]:
+    """``what`` at the ``point``, and the other of the group begins when this is altogether over."""
+    wait = plans.AFTER + f"{{run}} {step} result: stored"
+    return ((step, point, what), (step, "result: stored", plans.NOTHING), (OTHERS[step], "taken", wait))
+
+
 CELLS = [
     *in_the_database(Name.CHECK_DEVICE, event="the first step fails", killed="the first step's process is killed"),
     Cell(Name.NOTIFY_USER, "the mail server puts it off once (451)", mail=("451 later", "250 ok")),
     Cell(Name.NOTIFY_USER, "the mail server puts it off each time (451)", mail=("451 later",)),
     Cell(Name.NOTIFY_USER, "the mail server refuses it (550)", mail=("550 no such user",)),
     Cell(Name.NOTIFY_USER, "the mail server stays silent beyond the time limit", mail=("silence", "250 ok")),
+    Cell(
+        Name.NOTIFY_USER,
+        "its mail cannot be made (an error in its template)",
+        tuple((task, "mail: before making", plans.FAIL_EACH) for task in (Name.NOTIFY_USER, "deliver_notices")),
+    ),
     Cell(Name.NOTIFY_USER, "the database hinders it once", ((Name.NOTIFY_USER, "claimed", plans.HINDER),)),
     Cell(
         Name.NOTIFY_USER,
         "an error that will not pass",
-        after_the_other(Name.NOTIFY_USER, plans.FAIL, "mail: before sending"),
+        before_the_other(Name.NOTIFY_USER, plans.FAIL, "mail: before sending"),
         alone=True,
         event="one of the group fails, which has a callback of its own",
     ),
@@ -102,6 +119,7 @@ CELLS = [
         after_the_other(Name.NOTIFY_USER, plans.PROCESS, "claimed"),
         event="the process of one of the group is killed",
     ),
+    Cell(Name.NOTIFY_USER, WORKER_KILLED, after_the_other(Name.NOTIFY_USER, plans.GROUP, "claimed")),
     *in_the_database(Name.SAVE_EVENT, event="one of the group fails"),
     Cell(Name.POST_TO_RISK_API, "the service is away once (503)", risk=(Answer(status=503), Answer())),
     Cell(Name.POST_TO_RISK_API, "the service is away until the time for it is spent", risk=(AWAY,), spends_budget=True),
@@ -124,16 +142,14 @@ CELLS = [
         ((Name.POST_TO_RISK_API, "claimed", plans.PROCESS),),
         event="the process of the task behind the group is killed",
     ),
+    Cell(Name.POST_TO_RISK_API, WORKER_KILLED, ((Name.POST_TO_RISK_API, "claimed", plans.GROUP),)),
     *in_the_database(Name.POST_PROCESS, event="the last step fails"),
 ]
 
-# Each has begun before the other has failed: one that fails first would keep the other from beginning.
 BOTH = Cell(
     "notify_user and save_event",
     "an error that will not pass",
     (
-        (Name.SAVE_EVENT, "taken", plans.AFTER + f"{{run}} {Name.NOTIFY_USER} claimed"),
-        (Name.NOTIFY_USER, "claimed", plans.AFTER + f"{{run}} {Name.SAVE_EVENT} begun"),
         (Name.NOTIFY_USER, "mail: before sending", plans.FAIL),
         (Name.SAVE_EVENT, "begun", plans.FAIL),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db.models import F, Sum
+from django.utils import timezone
 
 from benchmarks import page
 from tests import servers
@@ -38,7 +39,7 @@ PATIENCE = 300.0
 def runs(trial: Trial, worker: servers.Server, broker_url: str) -> Runs:
     """The run of each cell, when all have ended and nobody will call anything any more."""
     cells = [*CELLS, BOTH]
-    began = {cell: begin(trial, cell) for cell in cells if not cell.alone}
+    began = {cell: begin(trial, cell) for cell in cells if not cell.alone and not cell.kills_worker}
     spend_budget(*(run for cell, run in began.items() if cell.spends_budget))
     wait_until_ended(*began.values())
     for cell in cells:
@@ -47,17 +48,34 @@ def runs(trial: Trial, worker: servers.Server, broker_url: str) -> Runs:
             began[cell] = begin(trial, cell)
             wait_until_ended(began[cell])
     wait_until_idle(broker_url)
+    killed = {cell: begin_and_kill_worker(trial, worker, cell) for cell in cells if cell.kills_worker}
+    began |= killed
+    Run.objects.filter(pk__in=[run.pk for run in killed.values()]).update(recover_at=timezone.now())
+    wait_until_ended(*killed.values())
+    wait_until_idle(broker_url)
     assert not list(trial.folder.glob("* taken")), "each of these points was reached"
     return {cell: Run.objects.get(pk=began[cell].pk) for cell in cells}
 
 
-def begin(trial: Trial, cell: Cell) -> Run:
+def begin(trial: Trial, cell: Cell, recover_at: datetime | None = None) -> Run:
     run = trial.make_run(trial.make_person())
+    if recover_at:
+        Run.objects.filter(pk=run.pk).update(recover_at=recover_at)
     for step, point, what in cell.plans:
         plans.plan(trial.folder, run.pk, step, point, what.format(run=run.pk))
     trial.mail.answers_for[run.sign_in.user.email] = list(cell.mail)
     trial.risk.answers[str(run.sign_in_id)] = list(cell.risk)
     publishing.publish(run)
+    return run
+
+
+def begin_and_kill_worker(trial: Trial, worker: servers.Server, cell: Cell) -> Run:
+    """Recovery leaves the run alone until the last worker has been killed: another would die in the midst of it."""
+    run = begin(trial, cell, recover_at=timezone.now() + timedelta(hours=1))
+    process = worker.process
+    assert process is not None
+    wait_for(lambda: process.poll() is not None, f"the worker is killed: {cell}")
+    worker.start(says=servers.WORKER_IS_READY)
     return run
 
 
@@ -117,6 +135,14 @@ def test_no_step_was_done_twice(trial: Trial, runs: Runs) -> None:
         outcome = trial.outcome(run)
         once = (*outcome.events.values(), *outcome.mails, outcome.devices, outcome.assessments, len(outcome.verdicts))
         assert max(once) <= 1, f"{cell}: {outcome}"
+
+
+def test_the_security_log_has_each_sign_in_that_came_to_it(trial: Trial, runs: Runs) -> None:
+    """Whatever became of the notice beside it, and whichever of the two was first."""
+    for cell, run in runs.items():
+        failed = set(run.steps.filter(state=Step.State.FAILED).values_list("name", flat=True))
+        came = not failed & {Name.CHECK_DEVICE, Name.SAVE_EVENT}
+        assert trial.outcome(run).events.get("signed_in", 0) == came, cell
 
 
 def assert_documented(name: str, rendered: str) -> None:

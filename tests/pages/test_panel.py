@@ -59,14 +59,14 @@ def test_a_run_whose_mail_follows_is_polled_slowly(alice: User, make_run: Callab
     finish(run, Run.State.DEGRADED)
     page = panel_of(signed_in(alice), run)
     assert page.find("div", id="run-poll").attributes["hx-trigger"] == "every 30s"
-    assert "The mail will be sent when the mail server is back." in page.text
+    assert "The mail could not be sent yet, and will follow." in page.text
     assert "Notify the user mail follows The mail server is away" in page.text
     assert "Errno" not in page.html
     Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
     finish(run)
     page = panel_of(signed_in(alice), run)
     assert page.values("hx-trigger") == []
-    assert "Notify the user succeeded Mail sent when the mail server was back" in page.text
+    assert "Notify the user succeeded Mail sent later" in page.text
 
 
 def test_each_change_of_a_run_is_announced_once(alice: User, make_run: Callable[..., Run]) -> None:

@@ -12,16 +12,17 @@ import pytest
 import time_machine
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.core import mail
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import notices
 from accounts.models import Notice, SecurityEvent, User, Verdict
 from tests.workflows.conftest import SAFARI
 from tests.workflows.risk_service import ALLOW, DENY, Answer, RiskService
-from workflows import ledger, notifying, runs, steps
+from workflows import ledger, notifying, periodic, runs, steps
 from workflows.ledger import StepClosed, StepTaken, TryAgain
-from workflows.models import Run, Step
+from workflows.models import Alert, Run, Step
 from workflows.risk import risk_api
 from workflows.steps import Name
 
@@ -175,6 +176,41 @@ def test_a_run_whose_mail_was_handed_over_is_degraded_until_it_went_out(
     second_device_run.refresh_from_db()
     assert second_device_run.state == Run.State.SUCCEEDED
     assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize("bug_in", ["notice_context", "give"])
+def test_a_mail_that_cannot_be_made_does_not_hold_up_the_verdict_and_goes_out_once_that_is_mended(
+    second_device_run: Run, monkeypatch: pytest.MonkeyPatch, bug_in: str
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(notices, bug_in, _raise(KeyError("place")))
+        results = do_all(second_device_run)
+    second_device_run.refresh_from_db()
+    assert (results[1]["notice"], results[1]["error"]) == ("not_made", "KeyError: 'place'")
+    assert (second_device_run.state, len(mail.outbox)) == (Run.State.DEGRADED, 0)
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.run, alert.text) == (
+        Alert.Kind.NOTICE_NOT_MADE,
+        second_device_run,
+        "notify_user: KeyError: 'place'",
+    )
+
+    Notice.objects.update(next_attempt_at=timezone.now())
+    periodic.deliver_notices()
+
+    second_device_run.refresh_from_db()
+    assert (second_device_run.state, len(mail.outbox)) == (Run.State.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("hindrance", [SoftTimeLimitExceeded(), OperationalError("away"), InterfaceError("closed")])
+def test_what_hinders_the_making_of_a_mail_says_nothing_of_the_mail(
+    second_device_run: Run, monkeypatch: pytest.MonkeyPatch, hindrance: Exception
+) -> None:
+    monkeypatch.setattr(notices, "notice_context", _raise(hindrance))
+    steps.check_device(second_device_run.pk)
+
+    with pytest.raises(TryAgain):
+        steps.notify_user(second_device_run.pk)
 
 
 def test_a_mail_that_is_refused_for_good_does_not_hold_up_the_verdict(
@@ -514,6 +550,20 @@ def test_a_run_that_has_ended_is_not_gone_on_with(run: Run, state: Run.State) ->
     with pytest.raises(StepClosed):
         steps.check_device(run.pk)
     assert step_of(run, Name.CHECK_DEVICE).state == Step.State.WAITING
+
+
+def test_a_member_of_the_group_is_done_though_another_has_failed_and_no_step_behind_it(run: Run) -> None:
+    """So that who is in the security log is no matter of which was first."""
+    steps.check_device(run.pk)
+    ledger.fail_step(run.pk, Name.NOTIFY_USER, "a bug")
+
+    steps.save_event(run.pk)
+
+    assert SecurityEvent.objects.filter(sign_in=run.sign_in, kind=SecurityEvent.Kind.SIGNED_IN).count() == 1
+    with pytest.raises(StepClosed):
+        steps.post_to_risk_api(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
 
 
 @pytest.mark.parametrize("hindrance", [SoftTimeLimitExceeded(), OperationalError("deadlock detected")])

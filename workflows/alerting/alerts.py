@@ -79,6 +79,12 @@ WORDINGS = {
         "notices are unanswered",
         "A sign-in of high risk was not answered for by its owner within a day. Look at it, and ask them another way.",
     ),
+    Alert.Kind.NOTICE_NOT_MADE: Wording(
+        "notice could not be made",
+        "notices could not be made",
+        "The error says what is wrong with a mail's template, or with what it shows. Once that is mended, what is not "
+        "older than a day goes out by itself.",
+    ),
 }
 
 

@@ -12,8 +12,9 @@ from workflows.steps import Name
 NOTICES = {
     "not_needed": "no mail needed",
     "sent": "mail sent",
-    "sent_late": "mail sent when the mail server was back",
+    "sent_late": "mail sent later",
     "handed_over": "the mail server is away, the mail will follow",
+    "not_made": "something is wrong with the mail, it will follow",
     "refused": "the mail server refused the mail",
     "given_up": "the mail could not be sent",
 }

@@ -16,7 +16,12 @@ from workflows.presentation.result_words import says_of_result
 from workflows.steps import Name
 
 # What a notify_user that is done, but whose mail is not sent, is called instead of "succeeded".
-UNSENT = {"handed_over": "mail follows", "refused": "mail refused", "given_up": "mail not sent"}
+UNSENT = {
+    "handed_over": "mail follows",
+    "not_made": "mail follows",
+    "refused": "mail refused",
+    "given_up": "mail not sent",
+}
 RUNS = {
     Run.State.QUEUED: "It waits for a worker.",
     Run.State.RUNNING: "It is under way.",
@@ -27,7 +32,7 @@ RUNS = {
     Run.State.CANCELLED: "An operator stopped it. Nothing more happens.",
 }
 ALL_BUT_SKIPPED = "Every step is done, except what an operator skipped."
-MAIL_FOLLOWS = "The mail will be sent when the mail server is back."
+MAIL_FOLLOWS = "The mail could not be sent yet, and will follow."
 # What is told of an error to those who do not run this site.
 AWAY: dict[str, str] = {
     Name.NOTIFY_USER: "The mail server did not answer; it will be tried again.",
@@ -225,7 +230,7 @@ def notice_of(run: Run) -> Notice | None:
 
 
 def _has_handed_over(step: Step) -> bool:
-    return (step.result or {}).get("notice") == "handed_over"
+    return (step.result or {}).get("notice") in ("handed_over", "not_made")
 
 
 def _result_by_now(step: Step, notice: Notice | None) -> dict[str, Any]:
@@ -234,4 +239,4 @@ def _result_by_now(step: Step, notice: Notice | None) -> dict[str, Any]:
     if notice is None or not _has_handed_over(step):
         return result
     since = {Notice.State.SENT: "sent_late", Notice.State.GIVEN_UP: "given_up"}
-    return result | {"notice": since.get(Notice.State(notice.state), "handed_over")}
+    return result | {"notice": since.get(Notice.State(notice.state), result["notice"])}
