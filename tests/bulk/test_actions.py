@@ -24,6 +24,7 @@ from tests.accounts.mail_server import mail_server
 from tests.workflows.celery_rows import store
 from tests.workflows.conftest import FIREFOX
 from tests.workflows.conftest import make_run as make_run  # the fixture
+from tests.workflows.error_calls import call
 from tests.workflows.past import let_pass
 from workflows import figures, ledger, runs, steps
 from workflows.alerting.stuck import stuck_runs
@@ -33,6 +34,7 @@ from workflows.bulk.actions.exports import FORMULA, line, safe
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
 from workflows.callbacks import Level, note_call
 from workflows.models import Period, Run, Step
+from workflows.step_tasks import on_chain_error
 from workflows.steps import Name
 
 Queue = Callable[..., BulkJob]
@@ -212,11 +214,11 @@ def test_what_fails_when_a_run_is_run_again_is_another_failure(
 ) -> None:
     run = make_run()
     ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
-    note_call(run.pk, Level.CHAIN, told=Name.CHECK_DEVICE)
+    note_call(run.pk, Level.CHAIN, told=[Name.CHECK_DEVICE])
 
     assert do(queue("run_again", query="")).done == 1
     ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
-    note_call(run.pk, Level.CHAIN, told=Name.CHECK_DEVICE)
+    note_call(run.pk, Level.CHAIN, told=[Name.CHECK_DEVICE])
 
     assert list(run.callback_calls.values_list("calls", flat=True)) == [1, 1]
 
@@ -235,6 +237,21 @@ def test_what_a_run_does_again_celery_has_no_result_of_until_it_is_done(
 
     kept = {task_id.rpartition(".")[2] for task_id in TaskResult.objects.values_list("task_id", flat=True)}
     assert kept == {Name.CHECK_DEVICE, Name.SAVE_EVENT}
+
+
+def test_a_run_that_is_run_again_counts_as_resumed(
+    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
+) -> None:
+    """So its callbacks are noted anew, and it is not late from the day of its sign-in."""
+    run = make_run()
+    ledger.fail_step(run.pk, "check_device", "a bug")
+    failed_at = timezone.now()
+    do(queue("run_again", query=""))
+
+    call(on_chain_error, run, "check_device", sent_at=failed_at)
+
+    assert Run.objects.get(pk=run.pk).resumed == 1
+    assert list(run.callback_calls.values_list("reason", "resumed")) == [("failed", 0)]
 
 
 def test_runs_that_are_complete_or_still_going_are_not_run_again(

@@ -153,6 +153,7 @@ def test_a_mail_that_is_not_sent_is_no_success() -> None:
     assert (refused.state, refused.state_word) == ("degraded", "mail refused")
 
 
+@pytest.mark.parametrize("result", ["handed_over", "not_made"])
 @pytest.mark.parametrize(
     ("notice", "state", "word", "says"),
     [
@@ -161,10 +162,10 @@ def test_a_mail_that_is_not_sent_is_no_success() -> None:
     ],
 )
 def test_what_has_become_of_a_mail_that_was_handed_over_counts(
-    notice: Notice.State, state: str, word: str, says: str
+    notice: Notice.State, state: str, word: str, says: str, result: str
 ) -> None:
     run = run_in(Run.State.SUCCEEDED, notice)
-    step = shown(Step.State.SUCCEEDED, run=run, result={"notice": "handed_over"})
+    step = shown(Step.State.SUCCEEDED, run=run, result={"notice": result})
     assert (step.state, step.state_word, step.says) == (state, word, says)
 
 

@@ -110,7 +110,7 @@ def fail(run: Run, name: str, seconds_ago: float = 0) -> None:
 def test_a_run_that_failed_is_asked_for_until_its_error_callbacks_were_called(run: Run) -> None:
     fail(run, "post_to_risk_api")
     assert (seen(run).state, seen(run).poll) == (Run.State.FAILED, 1)
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["post_to_risk_api"])
     assert seen(run).poll == 1
     callbacks.note_call(run.pk, CallbackCall.Level.TASK, ["post_to_risk_api"])
     assert seen(run).poll == 0
@@ -126,7 +126,7 @@ def test_callbacks_that_are_made_up_are_waited_for_slowly_and_not_for_ever(
 
 def test_the_callbacks_of_before_a_run_was_resumed_are_not_those_of_now(run: Run) -> None:
     fail(run, "check_device")
-    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN)
+    callbacks.note_call(run.pk, CallbackCall.Level.CHAIN, ["check_device"])
     assert seen(run).poll == 0
     Run.objects.filter(pk=run.pk).update(resumed=1)
     assert seen(run).poll == 1
