@@ -14,8 +14,9 @@ LIMITS = {
     "post_to_risk_api": OUTSIDE,
     "post_process": IN_DATABASE,
 }
-# Recovery would have another at a step that hangs in the database, which would go on as soon as that is killed.
-STALLED = timedelta(seconds=8)
+# As in the product. Where recovery has another at a step on a busy machine, that one does it as soon as the first is
+# killed, and Celery calls nobody for a task that has succeeded.
+STALLED = timedelta(seconds=20)
 # Who has claimed a chord may wait for SQLite's lock for as long as a step lingers with it, and still calls once.
 CLAIM = timedelta(seconds=10)
 # Others wait for it.
