@@ -19,6 +19,7 @@ from tests.workflows.celery_rows import step_of
 from workflows import ledger
 from workflows.ledger import TryAgain
 from workflows.models import Run, Step
+from workflows.presentation.words import MAIL_FOLLOWS
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -81,7 +82,7 @@ def test_a_mail_that_follows_tells_how_often_and_when_it_is_tried(
     says = says.format(due=clock(due), until=day(until))
     for user in (alice, admin):
         # With the run, whatever step is looked at, and with its own.
-        assert f"The mail will be sent when the mail server is back. {says}" in shown(run, user, "save_event")
+        assert f"{MAIL_FOLLOWS} {says}" in shown(run, user, "save_event")
         assert shown(run, user, "notify_user").count(says) == 2
         assert told(run, user)["steps"][1]["outlook"] == says
     assert f"│  │     next    {says}" in in_a_terminal(run)
