@@ -24,7 +24,7 @@ class DemoOfOurs(Demo):
     risk: RiskService
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | {"RISK_API_URL": self.risk.url}
+        return super().environment() | {"RISK_API_URL": self.risk.url, "RISK_API_BUDGET": "5"}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,12 @@ def failed(operator: Page, new_page: NewPage, risk: RiskService) -> str:
     sign_in(first := new_page(), "bob")
     expect(first.locator(".step.is-succeeded")).to_have_count(STEPS)
     risk.answer = Answer(status=422, body=b"the version is wrong")
+    return seen_failing(new_page)
+
+
+def seen_failing(new_page: NewPage) -> str:
     sign_in(page := new_page(user_agent=ANOTHER_BROWSER), "bob")
-    expect(page.locator("#run-panel")).to_contain_text("failed")
+    expect(page.locator("#run-panel")).to_contain_text("failed", timeout=60_000)
     expect(page.locator(".step.is-failed")).to_contain_text("Ask the risk service")
     page.get_by_role("link", name="More about this run").click()
     # Whom it is about may see it, and nothing else.
@@ -90,6 +94,25 @@ def test_a_run_that_failed_is_resumed_and_finishes_and_no_step_is_done_twice(
     expect(operator.locator(".field-user", has_text="bob")).to_have_count(2)
     operator.goto("/admin/accounts/securityevent/?kind__exact=run_steered")
     expect(operator.locator(".field-operator")).to_have_text("admin")
+
+
+def test_a_run_that_waited_for_a_service_that_was_away_too_long_is_resumed_when_it_is_back(
+    operator: Page, new_page: NewPage, risk: RiskService
+) -> None:
+    risk.answer = Answer(status=503, body=b"")
+    failed = seen_failing(new_page)
+    operator.goto(failed)
+    expect(operator.locator("#run-panel")).to_contain_text("503")
+
+    risk.answer = Answer()
+    operator.get_by_role("link", name="Resume the run").click()
+    operator.get_by_role("button", name="Resume the run").click()
+
+    expect(operator.locator("#run-panel")).to_contain_text(f"{STEPS} of {STEPS} steps done", timeout=60_000)
+    run = operator.request.get(failed.rstrip("/") + ".json").json()
+    attempts = {step["name"]: step["attempts"] for step in run["steps"]}
+    assert attempts.pop("post_to_risk_api") > 2, "as long as there was time for it, and once more"
+    assert set(attempts.values()) == {1}
 
 
 def test_the_pages_of_steering_are_accessible_and_narrow(operator: Page, failed: str) -> None:
