@@ -96,7 +96,7 @@ bench-backlog: $(INSTALLED) ## 20,000 runs that wait ten minutes for a worker, i
 	@$(VENV)/bin/python -m benchmarks.backlog
 
 .PHONY: bench-pages
-bench-pages: $(INSTALLED) ## what 100 open pages cost the server, of runs that stand and that move, into docs/performance.md
+bench-pages: $(INSTALLED) ## what 100 open pages cost the server, into docs/performance.md
 	@$(VENV)/bin/python -m benchmarks.pages
 
 .PHONY: chaos

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
@@ -15,7 +16,10 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
+from accounts.deleting import DeletingAdmin
 from accounts.filters import SinceFilter, first_since, titled
 from accounts.forms import AdminSignInForm
 from accounts.links import LinkedAdmin, Lists
@@ -23,6 +27,9 @@ from accounts.models import Device, EmailChange, Notice, PasswordChange, Securit
 from accounts.paging import PagedAdmin
 from accounts.password_changes import record_change
 from accounts.searching import SearchAdmin
+
+# That go with an account which is deleted on its page, each with ten rows or so.
+MOST_SIGN_INS = 200
 
 admin.site.login_form = AdminSignInForm
 # Django would look for all that hangs on each account, and delete that, in one request that nobody else agrees to.
@@ -51,7 +58,7 @@ class ReadOnlyAdmin(SearchAdmin, LinkedAdmin, PagedAdmin):
 
 
 @admin.register(User)
-class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DjangoUserAdmin):
+class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DeletingAdmin, DjangoUserAdmin):
     # Django's form asks for no e-mail address: a second person without one could not be added.
     add_fieldsets = ((None, {"fields": ("email", *DjangoUserAdmin.add_fieldsets[0][1]["fields"])}),)
     list_display = ("email", "username", "is_staff", "is_active", "last_login")
@@ -88,11 +95,30 @@ class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DjangoUserAdmin):
         evidence = {str(model._meta.verbose_name) for model in read_only}
         return deleted, counts, needed - evidence, protected
 
+    def obstacle(self, record: User) -> str:
+        """What hangs on many sign-ins is not deleted in one request. A bulk job does that, and leaves little.
+
+        Looked at is the first that would be too many, the newest first, as an index has them: it is the old ones of
+        which nothing is known any longer.
+        """
+        too_many = record.sign_ins.order_by("-created_at", "-pk")[MOST_SIGN_INS : MOST_SIGN_INS + 1]
+        if all(sign_in.emptied_at for sign_in in too_many):
+            return ""
+        people = f"{reverse('admin:accounts_user_changelist')}?{urlencode({'q': record.email})}"
+        return format_html(
+            "more than {} sign-ins, too many for one request: have a bulk job anonymise them first, from "
+            '<a href="{}">the list of users</a>.',
+            MOST_SIGN_INS,
+            people,
+        )
+
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, AllauthEmailAddressAdmin):
+class EmailAddressAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DeletingAdmin, AllauthEmailAddressAdmin):
     """Also one that is not the person's primary address, by which the account does not know them, is found."""
 
+    # Allauth's "mark as verified" asks for no permission, and an address is whose it is once it is confirmed.
+    actions = ()
     fieldsets = ((None, {"fields": ("user", "email", "verified", "primary")}),)
     ordering = ("-pk",)
     list_select_related = ("user",)
@@ -103,7 +129,7 @@ class EmailAddressAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, AllauthEmailAddres
 
 
 @admin.register(Group)
-class GroupAdmin(PagedAdmin, DjangoGroupAdmin):
+class GroupAdmin(PagedAdmin, DeletingAdmin, DjangoGroupAdmin):
     pass
 
 

@@ -1,4 +1,4 @@
-"""Writing down what has happened outside, though the database is away for a moment."""
+"""Writing to the database: what was done outside though it is away for a moment, and texts that it would refuse."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def insist(write: Callable[[], None]) -> None:
                 raise
             connection.close()
             time.sleep(PAUSE)
+
+
+def storable(text: str) -> str:
+    """An error's text may come from anywhere: databases refuse NUL characters and lone surrogates."""
+    return text.replace("\x00", "").encode(errors="replace").decode()

@@ -1,13 +1,35 @@
-"""Giving a mail to the mail server: when it counts as accepted."""
+"""The mails that the site writes of itself, and giving them to the mail server: when one counts as accepted."""
 
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.core.mail import EmailMessage, get_connection
+from django.conf import settings
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 
 logger = logging.getLogger(__name__)
+
+
+def write(*, subject: str, body: str, html: str = "", to: list[str], message_id: str = "") -> EmailMultiAlternatives:
+    """``message_id`` follows from what it tells of: however often it is sent, mail programs see one mail. One that is
+    only shown has none.
+    """
+    # A subject is of one line, whatever is in it: a newline would begin another header.
+    mail = EmailMultiAlternatives(subject=" ".join(subject.split()), body=body, to=to)
+    # RFC 3834: no out-of-office reply is wanted.
+    mail.extra_headers["Auto-Submitted"] = "auto-generated"
+    if message_id:
+        mail.extra_headers["Message-ID"] = message_id
+    if html:
+        mail.attach_alternative(html, "text/html")
+    return mail
+
+
+def site_host() -> str:
+    """What mails call the site."""
+    return urlsplit(settings.SITE_URL).netloc
 
 
 def give(mail: EmailMessage) -> None:

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.template.loader import render_to_string
@@ -25,9 +24,10 @@ from django.utils import timezone
 
 from accounts import answer_links, email_changes
 from accounts.clients import families_of
-from accounts.database import insist
-from accounts.mail import give
+from accounts.database import insist, storable
+from accounts.mail import give, site_host, write
 from accounts.models import EmailChange, Notice, PasswordChange, SignIn, device_name
+from accounts.signals import notice_not_made
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def send_notice(notice: Notice) -> None:
         raise  # these say nothing of the mail
     except Exception as error:  # whatever may be wrong with a template, or with what it shows
         logger.exception("the mail %s could not be made", notice.message_id)
-        raise MailNotMade(f"{type(error).__name__}: {error}") from error
+        raise MailNotMade(storable(f"{type(error).__name__}: {error}")) from error
 
 
 def _give(mail: EmailMultiAlternatives) -> None:
@@ -111,15 +111,14 @@ def _give(mail: EmailMultiAlternatives) -> None:
 def _mail_of(notice: Notice) -> EmailMultiAlternatives:
     template = _template(notice)
     context = notice_context(notice)
-    mail = EmailMultiAlternatives(
-        # Of one line, whatever is in it: a newline would begin another header.
-        subject=" ".join(render_to_string(f"{template}_subject.txt", context).split()),
+    mail = write(
+        subject=render_to_string(f"{template}_subject.txt", context),
         body=render_to_string(f"{template}.txt", context),
+        html=render_to_string(f"{template}.html", context),
         to=[_recipient(notice)],
-        # RFC 3834: no out-of-office reply is wanted.
-        headers={"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"} | _thread(notice),
+        message_id=notice.message_id,
     )
-    mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+    mail.extra_headers |= _thread(notice)
     return mail
 
 
@@ -165,7 +164,7 @@ def _thread(notice: Notice) -> dict[str, str]:
 def notice_context(notice: Notice) -> dict[str, Any]:
     return _about(notice) | {
         "user": notice.user,
-        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "site_host": site_host(),
         "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
         "password_url": settings.SITE_URL + reverse("account_change_password"),
         "reset_url": settings.SITE_URL + reverse("account_reset_password"),
@@ -287,7 +286,15 @@ def _deliver(notice: Notice) -> bool:
         give_up(notice, str(error))
         return False
     except (MailServerAway, MailNotMade) as error:
-        Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
+        _note_error(notice, error)
         raise
     insist(partial(mark_sent, notice))
     return True
+
+
+@transaction.atomic
+def _note_error(notice: Notice, error: MailServerAway | MailNotMade) -> None:
+    """That a mail cannot be made is announced, but not at each attempt anew."""
+    Notice.objects.filter(pk=notice.pk).update(last_error=str(error))
+    if isinstance(error, MailNotMade) and notice.last_error != str(error):
+        notice_not_made.send(Notice, notice=notice, error=str(error))

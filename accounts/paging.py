@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
@@ -93,7 +93,13 @@ class PagedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it 
     # By any other column than that of its index, all rows would be sorted.
     sortable_by = ()
 
+    def unsaid(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """What the list is filtered by, beside what its address says."""
+        return {}
+
     def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any) -> Any:
+        if queryset.model is not self.model:  # the history of one record is a list of other rows
+            return Paginator(queryset, *args, **options)
         paginator: Any = super().get_paginator(request, queryset, *args, **options)
         paginator.in_order = is_by_time(request)
         paginator.rows = self.get_queryset(request)

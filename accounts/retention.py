@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.device_cookies import MAX_AGE
+from accounts.locking import lock_free
 from accounts.models import Device, EmailChange, Notice, SecurityEvent, SignIn, Verdict
 
 M = TypeVar("M", bound=Model)
@@ -117,15 +118,14 @@ def delete_oldest(due: QuerySet[M]) -> Counter[str]:
 
 def take(due: QuerySet[Any], most: int) -> list[Any]:
     """The keys of the first of ``due``, locked until the transaction ends; what others hold is left out."""
-    locked = due.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-    return list(locked.values_list("pk", flat=True)[:most])
+    return list(lock_free(due).values_list("pk", flat=True)[:most])
 
 
-def older_than(days: int, rows: QuerySet[M]) -> QuerySet[M]:
-    """Those that were made so long ago, the oldest first; none where ``days`` is 0, which is for ever."""
+def older_than(days: int, rows: QuerySet[M], moment: str = "created_at") -> QuerySet[M]:
+    """Those of which this moment was so long ago, the oldest first; none where ``days`` is 0, which is for ever."""
     if not days:
         return rows.none()
-    return rows.filter(created_at__lt=timezone.now() - timedelta(days=days)).order_by("created_at")
+    return rows.filter(**{f"{moment}__lt": timezone.now() - timedelta(days=days)}).order_by(moment)
 
 
 def delete(rows: QuerySet[Any]) -> Counter[str]:

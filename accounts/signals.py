@@ -6,3 +6,5 @@ from django.dispatch import Signal
 sign_in_recorded = Signal()
 # Sent with `change` (a PasswordChange) inside the transaction that wrote it.
 password_change_recorded = Signal()
+# Sent with `notice` (a Notice that was handed over) and `error` (a text) inside the transaction that notes the error.
+notice_not_made = Signal()

@@ -169,7 +169,7 @@ def _sign_in(user: User) -> SignIn:
 def _act(run: Run, name: Name) -> Result:
     _effect(run, name)
     if name == Name.POST_PROCESS:
-        runs.finish_run(run.pk)
+        runs.finish_run(run)
     return RESULTS[name]
 
 

@@ -13,8 +13,8 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import httpx
 from django.conf import settings
@@ -33,18 +33,24 @@ from workflows.runs import create_run
 
 ASKING = re.compile(r'<div id="run-poll" hidden hx-get="([^"]+)" hx-trigger="every (\d+)s"')
 HEADERS = {"Host": HOST, "X-Forwarded-Proto": "https"}
+RESULTS = {
+    "check_device": {"device": None, "status": "known", "reason": "cookie"},
+    "notify_user": {"notice": "not_needed"},
+    "save_event": {"event": 1, "recent_failures": 0},
+}
+RETRIED = "post_to_risk_api"
 
 
 @dataclass(frozen=True)
 class Runs:
     """What they do while their pages are open.
 
-    ``stood``: for how many seconds nothing had happened to them at the start; ``moves``: in how many something happens
-    to each, None for never; ``most``: seconds for which that is so.
+    ``stood``: for how many seconds nothing had happened to them at the start; ``tried``: in how many a step of each is
+    tried again, in vain, None for never; ``most``: seconds for which that is so.
     """
 
     stood: float
-    moves: float | None = None
+    tried: float | None = None
     most: float = math.inf
 
 
@@ -52,7 +58,7 @@ class Runs:
 KINDS = {
     "stand, pages just opened": Runs(stood=0, most=60),
     "have stood for a minute": Runs(stood=60),
-    "move: something of each every 30 s": Runs(stood=0, moves=30),
+    "are tried again every 30 s": Runs(stood=0, tried=30),
 }
 
 
@@ -67,16 +73,16 @@ class NotAsking(Exception):
 
 
 def _make_pages(count: int) -> list[tuple[str, Run]]:
-    """The keys of as many sessions, and for each person a run of which the first step is done."""
+    """The keys of as many sessions, and for each person a run of which nothing is left but to ask the risk service."""
     users = User.objects.bulk_create([User(username=f"p{n}", email=f"p{n}@example.com") for n in range(count)])
     return [(_session_of(user), _make_run(user)) for user in users]
 
 
 def _make_run(user: User) -> Run:
     run = create_run(SignIn.objects.create(user=user, issued_token=secrets.token_hex(32)))
-    result = {"device": None, "status": "new", "reason": "no_match"}
-    done = {"state": Step.State.SUCCEEDED, "attempts": 1, "result": result}
-    run.steps.filter(name="check_device").update(**done)
+    run.steps.filter(name__in=RESULTS).update(state=Step.State.SUCCEEDED, attempts=1)
+    for name, result in RESULTS.items():
+        run.steps.filter(name=name).update(result=result)
     return run
 
 
@@ -90,13 +96,14 @@ def _session_of(user: User) -> str:
 
 
 def _stand(seconds: float) -> None:
+    """Nothing has happened to any run for so long."""
     moment = timezone.now() - timedelta(seconds=seconds)
     Run.objects.update(created_at=moment, state=Run.State.RUNNING, started_at=moment, published=1, published_at=moment)
     Step.objects.filter(state=Step.State.SUCCEEDED).update(started_at=moment, attempted_at=moment, finished_at=moment)
 
 
 async def _watch(
-    web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float, moves: float | None = None
+    web: Web, pages: list[tuple[str, Run]], parts: usage.Parts, seconds: float, tried: float | None = None
 ) -> dict[str, Any]:
     """Have the pages open for so long, after they were loaded."""
     # The server closes a connection on which it was asked nothing for two seconds.
@@ -108,8 +115,8 @@ async def _watch(
         answers: Counter[bool] = Counter()
         asked = (_ask(client, pages[n][0], asking[n], n / len(pages), answers) for n in range(len(pages)))
         opened = [asyncio.create_task(one) for one in asked]
-        if moves:
-            opened.append(asyncio.create_task(_move([run for _, run in pages], moves)))
+        if tried:
+            opened.append(asyncio.create_task(_try_again([run for _, run in pages], tried)))
         await asyncio.sleep(seconds)
         passed = time.monotonic() - began
         after = usage.processor(parts)
@@ -153,15 +160,26 @@ async def _ask(client: httpx.AsyncClient, session: str, asking: Asking, share: f
         pause = asking.every
 
 
-async def _move(runs: list[Run], every: float) -> None:
-    """One after the other, for ever."""
+def _wait_for_attempts(runs: list[Run], every: float) -> None:
+    """A step of each has been tried in vain, one after the other, and will be tried again in that order."""
+    now = timezone.now()
+    for number, run in enumerate(runs, start=1):
+        _fail_attempt(run, now + timedelta(seconds=every * (number / len(runs) - 1)), every)
+
+
+async def _try_again(runs: list[Run], every: float) -> None:
+    """Each when it is due, one after the other, for ever."""
     for run in itertools.cycle(runs):
-        await asyncio.sleep(every / len(runs))
-        await asyncio.to_thread(_attempt, run)
+        step = await asyncio.to_thread(run.steps.get, name=RETRIED)
+        due = cast(datetime, step.leased_until)
+        await asyncio.sleep(max((due - timezone.now()).total_seconds(), 0.0))
+        await asyncio.to_thread(_fail_attempt, run, due, every)
 
 
-def _attempt(run: Run) -> None:
-    Step.objects.filter(run=run, name="notify_user").update(attempts=F("attempts") + 1, attempted_at=timezone.now())
+def _fail_attempt(run: Run, at: datetime, pause: float) -> None:
+    """The risk service was asked, which is away, and is asked again after the pause."""
+    retrying = {"state": Step.State.RETRYING, "attempted_at": at, "leased_until": at + timedelta(seconds=pause)}
+    run.steps.filter(name=RETRIED).update(attempts=F("attempts") + 1, **retrying)
 
 
 def _cookie(session: str) -> dict[str, str]:
@@ -185,7 +203,9 @@ def measure(count: int, seconds: float) -> dict[str, Any]:
         asyncio.run(_watch(web, pages, parts, 3.0))  # the first requests of a process are slow
         for name, runs in KINDS.items():
             _stand(runs.stood)
-            spent = asyncio.run(_watch(web, pages, parts, min(seconds, runs.most), runs.moves))
+            if runs.tried:
+                _wait_for_attempts([run for _, run in pages], runs.tried)
+            spent = asyncio.run(_watch(web, pages, parts, min(seconds, runs.most), runs.tried))
             figures.append({"runs": name, **spent})
         drawn = asyncio.run(_draw(web, pages, parts))
     return {"figures": figures, "drawn": drawn}

@@ -42,6 +42,7 @@ def _note_workers() -> None:
 
 
 @beat_init.connect
-def heartbeat_at_start(**kwargs: Any) -> None:
-    """Beat calls a task for the first time after its interval; until then it would seem to be missing."""
+def show_at_start(**kwargs: Any) -> None:
+    """Beat calls a task for the first time after its interval; until then it, and workers, would seem to be missing."""
     heartbeat.delay()
+    note_workers.delay()

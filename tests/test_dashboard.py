@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import User
+from accounts.models import SignIn, User
 from loginwatch.dashboard import charts, site
 from loginwatch.dashboard.charts import Chart, Series
-from workflows import backlog, figures
-from workflows.models import Breaker
+from workflows import backlog, figures, runs
+from workflows.models import Breaker, Run
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def broker(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
 
 def chart(*series: Series, stacked: bool = False) -> Chart:
     moments = [f"{n:02}:00" for n in range(len(series[0].values))]
-    return Chart("Sign-ins", moments, series, lambda value: f"{value:g}", stacked=stacked)
+    return Chart("Sign-ins", "by when they were", moments, series, lambda value: f"{value:g}", stacked=stacked)
 
 
 @pytest.mark.parametrize("window", list(site.WINDOWS))
@@ -59,14 +61,60 @@ def test_a_new_site_has_empty_charts(operator: Client) -> None:
     assert page.count("Nothing yet.") >= 6
 
 
-def test_who_may_not_see_the_figures_sees_the_admin_without(client: Client, make_user: object) -> None:
-    clerk = User.objects.create(username="clerk", email="clerk@example.com", is_staff=True)
+def test_staff_see_the_figures_by_one_permission_and_else_the_admin_without(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    clerk = make_user("clerk", is_staff=True)
     client.force_login(clerk)
 
     page = client.get("/admin/")
 
     assert page.status_code == 200
     assert b"site-dashboard" not in page.content
+
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_period"))
+    page = client.get("/admin/")
+
+    assert page.content.count(b'<svg class="chart"') == 6
+
+
+def test_each_chart_says_by_what_moment_it_counts(operator: Client) -> None:
+    page = operator.get("/admin/").content.decode()
+
+    assert [page.count(f"<small>{moment}</small>") for moment in (site.AT_SIGN_IN, site.AT_END)] == [3, 3]
+
+
+@pytest.mark.parametrize(("objective", "tone"), [(3600.0, "good"), (600.0, "warn"), (60.0, "bad")])
+def test_the_oldest_unfinished_run_is_the_one_that_began_first(
+    alice: User, settings: Settings, objective: float, tone: str
+) -> None:
+    """Also where it waits for its next attempt, and recovery looks at it after those that began since."""
+    settings.RUN_OBJECTIVE = objective
+    now = timezone.now()
+    oldest, _ = (runs.create_run_of("password_change", alice) for _ in range(2))
+    Run.objects.filter(pk=oldest.pk).update(created_at=now - timedelta(minutes=20))
+    runs.mark_retrying(oldest.pk, now + timedelta(minutes=5))
+
+    (fact,) = (fact for fact in site.facts() if fact.what == "Oldest unfinished run")
+
+    assert re.fullmatch(r"20 min \d s", fact.value)
+    assert fact.tone == tone
+
+
+def test_a_backlog_that_drains_is_seen_as_it_drains(alice: User) -> None:
+    now = timezone.now()
+    for number in range(30):
+        at = now - timedelta(hours=5)
+        sign_in = SignIn.objects.create(user=alice, created_at=at, issued_token=str(number))
+        Run.objects.filter(pk=runs.create_run(sign_in).pk).update(created_at=at, state="failed", finished_at=now)
+    figures.roll_up()
+
+    hour = {chart.title: chart for chart in site.charts(site.WINDOWS["hour"])}
+
+    (ended,) = hour["Runs a minute"].series
+    assert max(filter(None, ended.values)) == 30
+    assert max(filter(None, hour["Failures and healing"].series[-1].values)) == 30
+    assert max(filter(None, hour["How long runs took"].series[-1].values)) == pytest.approx(5 * 3600, rel=0.09)
 
 
 def test_a_broker_that_is_away_is_said_so(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +179,16 @@ def test_what_names_say_is_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "nice"), [(0, charts.LINES), (1, 1), (3, 4), (7, 8), (9, 10), (45, 80), (1000, 1000)]
+    ("highest", "nice", "of_counts"),
+    [(0, 4, 4), (1, 1, 4), (3, 4, 4), (7, 8, 8), (9, 10, 20), (45, 80, 80), (1000, 1000, 1000)],
 )
-def test_the_highest_line_is_a_round_number(highest: float, nice: float) -> None:
-    assert charts._nice(highest) == nice
+def test_the_lines_are_at_round_numbers_and_of_counts_at_whole_ones(
+    highest: float, nice: float, of_counts: float
+) -> None:
+    assert charts._nice(highest, whole=False) == nice
+    assert charts._nice(highest, whole=True) == of_counts
+
+
+def test_there_is_no_half_of_a_sign_in() -> None:
+    assert re.findall(r'class="value"[^>]*>([^<]*)<', chart(Series("worked", [1.0, None, 0.0])).svg()) == [*"1234"]
+    assert "0.2<" in chart(Series("a minute", [0.6])).svg()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,9 +26,9 @@ from workflows.bulk import registry
 from workflows.bulk.job_admin import BulkJobAdmin
 from workflows.bulk.list_admin import add_to_admin
 from workflows.bulk.models import BulkJob
-from workflows.canvas import SIGN_IN
 from workflows.models import Alert, Run, Step
 from workflows.run_links import lead_to_runs
+from workflows.sign_in import SIGN_IN
 
 
 # Django's own filters would look in all rows for the values that there are.
@@ -49,16 +49,16 @@ class KindFilter(admin.SimpleListFilter):
             yield {"selected": (self.value() or default) == name, "query_string": link, "display": title}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        kind = _kind_listed(request)
+        kind = _kind_listed(request.GET)
         if kind == SIGN_IN.name:
             return queryset.filter(sign_in__isnull=False)
         return queryset.filter(sign_in=None, kind=kind) if kind else queryset
 
 
-def _kind_listed(request: HttpRequest) -> str:
+def _kind_listed(parameters: Mapping[str, str]) -> str:
     """The kind that a list of runs is of; "" where it is what a search finds."""
-    chosen = request.GET.get(KindFilter.parameter_name)
-    return chosen or ("" if request.GET.get(SEARCH_VAR) else SIGN_IN.name)
+    chosen = parameters.get(KindFilter.parameter_name)
+    return chosen or ("" if parameters.get(SEARCH_VAR) else SIGN_IN.name)
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -113,13 +113,17 @@ class RunAdmin(ReadOnlyAdmin):
     search_id = "pk"
     inlines = (StepInline,)
 
+    def unsaid(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        name, kind = KindFilter.parameter_name, _kind_listed(parameters)
+        return {name: kind} if kind and not parameters.get(name) else {}
+
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """The newest first, in the order of the indexes that its filters use."""
-        return ("-sign_in",) if _kind_listed(request) == SIGN_IN.name else ("-created_at",)
+        return ("-sign_in",) if _kind_listed(request.GET) == SIGN_IN.name else ("-created_at",)
 
     def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
         """Of sign-ins: by their time, in the order of which they are listed."""
-        if _kind_listed(request) != SIGN_IN.name:
+        if _kind_listed(request.GET) != SIGN_IN.name:
             return super().since(request, queryset, moment)
         first = first_since(moment)
         return queryset.none() if first is None else queryset.filter(sign_in__gte=first)

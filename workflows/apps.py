@@ -7,8 +7,11 @@ class WorkflowsConfig(AppConfig):
     name = "workflows"
 
     def ready(self) -> None:
-        # They register themselves.
-        from workflows import backlog, canvas, checks, password_change, periodic, receivers  # noqa: F401
+        # They register themselves; kinds of workflows in the order in which they are listed.
+        from workflows import sign_in  # noqa: F401
+
+        # isort: split
+        from workflows import backlog, checks, password_change, periodic, receivers  # noqa: F401
         from workflows.alerting import check, dead_letters  # noqa: F401
         from workflows.bulk import tasks  # noqa: F401
         from workflows.worker import start  # noqa: F401

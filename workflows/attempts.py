@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.database import storable
 from workflows.models import Attempt, Step
 
 Outcome = Attempt.Outcome
@@ -56,11 +57,6 @@ def number_anew(step: Step) -> int:
     return 1 + Attempt.objects.filter(step=step, number__lt=step.attempts, began_at__gte=step.started_at).count()
 
 
-def put_off_since(step: Step) -> int:
-    """How often the step was put off since it was first attempted, or first after a person had it begin anew."""
-    return Attempt.objects.filter(step=step, outcome=Outcome.PUT_OFF, began_at__gte=step.started_at).count()
-
-
-def storable(text: str) -> str:
-    """An error's text may come from anywhere: databases refuse NUL characters and lone surrogates."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
+def hindered_since(step: Step) -> int:
+    """How often the step was hindered since it was first attempted, or first after a person had it begin anew."""
+    return Attempt.objects.filter(step=step, outcome=Outcome.HINDERED, began_at__gte=step.started_at).count()

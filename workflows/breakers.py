@@ -59,9 +59,9 @@ class Open(Exception):
 
 @dataclass
 class Call:
-    """One call of the service ``name``: ``begin`` it, then say how it went by ``answered`` or ``failed``.
+    """One call of the service ``name``: ``begin`` it, then say how it went: ``answered``, ``failed`` or ``withdraw``.
 
-    What is neither says nothing of the service's health.
+    For a probe that says nothing, as its process was killed, the others wait until PROBE is over.
     """
 
     name: str
@@ -92,6 +92,12 @@ class Call:
         else:
             _count_failure(self.name, error, retry_after)
         _look(self.name, fresh=True)
+
+    def withdraw(self) -> None:
+        """It says nothing of the service's health. Where it was the probe, another may be that."""
+        if self.is_probe:
+            probing = Breaker.objects.filter(name=self.name, opened_at__isnull=False, probing=True)
+            probing.update(probe_at=timezone.now(), probing=False)
 
 
 def open_breakers() -> list[Breaker]:

@@ -62,7 +62,7 @@ def note_call(
 
 def _had_failed(run: Run, about: list[Step], sent_at: datetime) -> list[str]:
     """Those with which a person had the run go on since the call was sent, and that had failed by then."""
-    if not run.resumed or (run.published_at and run.published_at <= sent_at):
+    if not run.resumed_at or run.resumed_at <= sent_at:
         return []
     failures = Attempt.objects.filter(step__in=about, outcome=Attempt.Outcome.FAILED, ended_at__lte=sent_at)
     return sorted(set(failures.values_list("step__name", flat=True)))

@@ -1,7 +1,4 @@
-"""How the steps are put together; nothing else knows of chain and group.
-
-``check_device → group(notify_user, save_event) → post_to_risk_api → post_process``
-"""
+"""How steps are put together to a canvas, and read from one; nothing else in this room knows of chain and group."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any, cast
 from celery import Signature, Task, chain, chord, current_app, group
 from celery.utils.functional import maybe_list
 
-from workflows import kinds, tasks
+from workflows import kinds
 from workflows.kinds import Kind, PlannedStep
 from workflows.models import task_id_of
 from workflows.step_tasks import ErrorCallback, StepTask, on_chain_error, on_group_error
@@ -23,24 +20,19 @@ Stages = list[list[Signature[Any]]]
 Errbacks = list[Signature[Any]]
 
 
-def sign_in_canvas(run_id: str) -> Signature[Any]:
-    """The workflow of one sign-in. A group followed by a task makes a chord: the task waits for both.
+def workflow(run_id: str, *stages: Signature[Any]) -> Signature[Any]:
+    """One after the other, each a step or what runs ``together``; with the error callback of the whole chain."""
+    return chain(*stages).on_error(on_chain_error.si(run_id))
 
-    Each level has its error callback: a member of the group, the group, the task that asks the risk service, and the
-    whole chain.
+
+def together(run_id: str, *steps: Signature[Any]) -> Signature[Any]:
+    """Steps that run at the same time, with the error callback of their group.
+
+    Followed by a step, a group makes a chord: the step waits for all of them.
     """
-    members = group(
-        step(tasks.notify_user, run_id).on_error(tasks.on_notice_error.si(run_id)),
-        step(tasks.save_event, run_id),
-    )
-    members.link_error(on_group_error.si(run_id, "notify_user", "save_event"))
-    workflow = chain(
-        step(tasks.check_device, run_id),
-        members,
-        step(tasks.post_to_risk_api, run_id).on_error(tasks.on_risk_error.si(run_id)),
-        step(tasks.post_process, run_id),
-    )
-    return workflow.on_error(on_chain_error.si(run_id))
+    members = group(*steps)
+    members.link_error(on_group_error.si(run_id, *map(name_of, steps)))
+    return members
 
 
 def step(task: Task[Any, Any], run_id: str) -> Signature[Any]:
@@ -52,9 +44,9 @@ def step(task: Task[Any, Any], run_id: str) -> Signature[Any]:
     return signature
 
 
-def register(name: str, title: str, canvas: Callable[[str], Signature[Any]]) -> Kind:
+def register(name: str, title: str, canvas: Callable[[str], Signature[Any]], about: str = "") -> Kind:
     """Have runs of this kind go through this canvas: its steps are read from it."""
-    return kinds.register(Kind(name, title, canvas, partial(plan_of, canvas)))
+    return kinds.register(Kind(name, title, canvas, partial(plan_of, canvas), about))
 
 
 def plan_of(canvas: Callable[[str], Signature[Any]]) -> tuple[PlannedStep, ...]:
@@ -118,6 +110,3 @@ def _planned(signature: Signature[Any], stage: int, error_levels: frozenset[str]
     task = cast(StepTask, current_app.tasks[str(signature.task)])
     queue = current_app.amqp.router.route({}, task.name)["queue"].name
     return PlannedStep(name_of(signature), task.title, stage, queue, task.skippable, error_levels)
-
-
-SIGN_IN = register("sign_in", "sign-in", sign_in_canvas)

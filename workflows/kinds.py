@@ -27,13 +27,15 @@ class PlannedStep:
 class Kind:
     """``name`` is what the database calls it, ``title`` what pages do; ``canvas`` makes the canvas of a run's id.
 
-    ``plan`` tells the steps of such a canvas, in their order.
+    ``plan`` tells the steps of such a canvas, in their order. ``about`` is the name of what its runs are about, where
+    that is a row of their own: their facts have its id by that name (about.py).
     """
 
     name: str
     title: str
     canvas: Callable[[str], Any]
     plan: Callable[[], tuple[PlannedStep, ...]]
+    about: str = ""
 
     @functools.cached_property
     def steps(self) -> tuple[PlannedStep, ...]:

@@ -17,12 +17,13 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts import sql
 from accounts.backoff import pause
-from accounts.database import insist
+from accounts.database import insist, storable
+from accounts.locking import lock_free
 from workflows import attempts, points, runs, step_rows
 from workflows.models import Attempt, Run, Step
 from workflows.step_rows import StepClosed as StepClosed  # raised here, caught by who calls
@@ -92,9 +93,9 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
     except HINDRANCES as hindrance:
         if step is None:
             raise
-        put_off = attempts.put_off_since(step) + 1  # raises the database's error where it is away
-        if put_off >= MOST_ATTEMPTS:
-            raise GaveUp(f"it was put off {put_off} times, at last by: {_text_of(hindrance)}") from hindrance
+        hindered = attempts.hindered_since(step) + 1  # raises the database's error where it is away
+        if hindered >= MOST_ATTEMPTS:
+            raise GaveUp(f"it was hindered {hindered} times, at last by: {_text_of(hindrance)}") from hindrance
         raise _put_off(step, hindrance) from hindrance
     points.reached(run_id, name, "committed")
     return result
@@ -157,7 +158,7 @@ def _act_outside(step: Step, act: Callable[[Step], Result]) -> Result:
 def _put_off(step: Step, hindrance: BaseException) -> TryAgain:
     """Raises the database's error where it is away: then nothing can be noted."""
     later = TryAgain(_text_of(hindrance), _hindered_delay(step))
-    _note_retry(step, later)
+    _note_retry(step, later, Attempt.Outcome.HINDERED)
     return later
 
 
@@ -195,7 +196,7 @@ def give_up_step(run_id: UUID, name: str, error: str) -> None:
 
 def _fail(step: Step, error: str) -> None:
     """The step's row is locked."""
-    step.state, step.error, step.finished_at = State.FAILED, attempts.storable(error), timezone.now()
+    step.state, step.error, step.finished_at = State.FAILED, storable(error), timezone.now()
     step.leased_until = None
     step.save()
     runs.fail_run(step.run_id)
@@ -215,8 +216,7 @@ def release_steps(run_id: UUID, **which: str) -> int:
     One that is attempted at this very moment is left alone: whoever is at it may wait for the run's row.
     """
     waiting = Step.objects.filter(run=run_id, state=State.RETRYING, **which)
-    free = waiting.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-    found = Step.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
+    found = Step.objects.filter(pk__in=list(lock_free(waiting).values_list("pk", flat=True)))
     return found.update(state=State.WAITING, leased_until=None)
 
 
@@ -248,7 +248,7 @@ def result_of(run: Run, name: str) -> Result:
     return _recorded(step)
 
 
-def _note_retry(step: Step, again: TryAgain) -> None:
+def _note_retry(step: Step, again: TryAgain, outcome: Attempt.Outcome = Attempt.Outcome.PUT_OFF) -> None:
     """Until it is tried again the step stays taken: another copy of its message must not come earlier."""
     retry_at = timezone.now() + timedelta(seconds=again.delay)
     with transaction.atomic():
@@ -258,10 +258,10 @@ def _note_retry(step: Step, again: TryAgain) -> None:
             attempts=step.attempts,
             started_at=step.started_at,
             attempted_at=step.attempted_at,
-            error=attempts.storable(again.reason),
+            error=storable(again.reason),
             leased_until=retry_at,
         ):
-            attempts.note_attempt(step, Attempt.Outcome.PUT_OFF, again.reason, retry_at)
+            attempts.note_attempt(step, outcome, again.reason, retry_at)
             runs.mark_retrying(step.run_id, retry_at)
     logger.info("%s is tried again in %.0f s: %s", step, again.delay, again.reason)
     points.reached(step.run_id, step.name, "retry noted")
@@ -271,7 +271,7 @@ def _note_wait(step: Step, later: NotYet) -> None:
     """It waits as if it were to be tried again, but no attempt was made. Its row is locked."""
     retry_at = timezone.now() + timedelta(seconds=later.delay)
     Step.objects.filter(pk=step.pk).update(
-        state=State.RETRYING, started_at=step.started_at, error=attempts.storable(later.reason), leased_until=retry_at
+        state=State.RETRYING, started_at=step.started_at, error=storable(later.reason), leased_until=retry_at
     )
     runs.mark_retrying(step.run_id, retry_at)
 

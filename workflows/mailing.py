@@ -20,6 +20,9 @@ def send(notice: Notice) -> None:
     except notices.MailPutOff:
         call.answered()
         raise
+    except (notices.MailNotMade, notices.MailRefused):
+        call.withdraw()  # this is about the mail
+        raise
     except notices.MailServerAway as error:
         call.failed(str(error))
         raise

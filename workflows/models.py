@@ -64,6 +64,7 @@ class Run(models.Model):
     )
     recover_at = models.DateTimeField(help_text="when recovery looks at it, unless it finished before")
     resumed = models.PositiveIntegerField(default=0, help_text="how often it was gone on with after it had ended")
+    resumed_at = models.DateTimeField(null=True, help_text="when it was so the last time")
     results = models.JSONField(null=True, help_text="where Celery keeps its results: the tuple of the last publication")
 
     class Meta:
@@ -72,6 +73,9 @@ class Run(models.Model):
                 fields=["recover_at", "id"],
                 condition=models.Q(state__in=["queued", "running", "retrying"]),
                 name="run_unfinished_by_recover_at",
+            ),
+            models.Index(
+                fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_ended_lately"
             ),
             # One each: of one for both, PostgreSQL thinks no better than of the next, which holds all of a state.
             models.Index(fields=["finished_at"], condition=models.Q(state="degraded"), name="run_degraded_lately"),
@@ -168,7 +172,10 @@ class Attempt(models.Model):
     """An attempt at a step that did not do it. The one that did is the step's last, which its row tells of."""
 
     class Outcome(models.TextChoices):
+        """What was put off asked for it; what was hindered could not help it: by the database, or its time limit."""
+
         PUT_OFF = "put_off", "put off"
+        HINDERED = "hindered", "put off"
         FAILED = "failed", "failed"
         KILLED = "killed", "killed"
 

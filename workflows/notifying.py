@@ -8,11 +8,11 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from accounts import notices
 from accounts.models import Notice, PasswordChange, SignIn
 from workflows import attempts, ledger, mailing
+from workflows.about import notices_of
 from workflows.alerting.alerts import raise_alert
 from workflows.breakers import Open
 from workflows.ledger import Result, TryAgain
@@ -38,19 +38,10 @@ def notify(
     """Mail the person what the step is ``about``; returns notice: sent, handed_over, not_made or refused, and its id.
 
     Or what ``without(step)`` returns, where no mail is needed. One that could not be made is handed over as well, and
-    the operators are told. Raises TryAgain while the mail server is away, for as
-    long as that is news.
+    the operators are told. Raises TryAgain while the mail server is away, for as long as that is news.
     """
     act = partial(_send, about)
     return ledger.outside(run_id, name, act, without=without, note=_note, lease=ledger.LEASE)
-
-
-def notices_of(run: Run) -> QuerySet[Notice]:
-    """The notice of what the run is about, if there is one."""
-    if run.sign_in_id:
-        return Notice.objects.filter(sign_in=run.sign_in_id)
-    change = (run.facts or {}).get("password_change")
-    return Notice.objects.filter(password_change=change) if change else Notice.objects.none()
 
 
 def give_up(run_id: UUID, why: str) -> None:

@@ -51,7 +51,7 @@ def _end_other_sessions(step: Step) -> Result:
 def _post_process(step: Step) -> Result:
     notice = ledger.result_of(step.run, Name.NOTIFY_USER).get("notice")
     sessions = ledger.result_of(step.run, Name.END_OTHER_SESSIONS)["sessions"]
-    runs.finish_run(step.run_id, password_change=_change_of(step))
+    runs.finish_run(step.run)
     return {"notice": notice, "sessions": sessions}
 
 

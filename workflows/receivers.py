@@ -1,4 +1,4 @@
-"""Where a sign-in becomes a run, and a change of a password."""
+"""Where a sign-in becomes a run, and a change of a password; and a mail that cannot be made an alert."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from accounts.models import PasswordChange, SignIn
-from accounts.signals import password_change_recorded, sign_in_recorded
+from accounts.models import Notice, PasswordChange, SignIn
+from accounts.signals import notice_not_made, password_change_recorded, sign_in_recorded
 from workflows import points, publishing, runs
+from workflows.alerting.alerts import raise_alert
+from workflows.models import Alert, Run
 
 
 @receiver(sign_in_recorded)
@@ -25,3 +27,11 @@ def on_password_change_recorded(change: PasswordChange, **kwargs: Any) -> None:
     run = runs.create_run_of("password_change", change.user, password_change=change.pk)
     points.reached(run.pk, "", "created")
     publishing.publish_on_commit(run)
+
+
+@receiver(notice_not_made)
+def on_notice_not_made(notice: Notice, error: str, **kwargs: Any) -> None:
+    """Of one that was handed over: what a run's own step could not make, it tells of itself (notifying.py)."""
+    about = notice.about
+    run = Run.objects.filter(sign_in=about).first() if isinstance(about, SignIn) else None
+    raise_alert(Alert.Kind.NOTICE_NOT_MADE, f"{notice}: {error}", run.pk if run else None)

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
+from accounts.locking import lock_free
 from workflows import backlog, kinds, ledger, publishing, runs
 from workflows.models import Run, Step
 
@@ -108,8 +109,7 @@ def _claim(left_before: Moments) -> list[UUID]:
     """
     still = _standing_still(left_before).order_by("recover_at", "pk")
     with transaction.atomic():
-        locked = still.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        claimed = list(locked.values_list("pk", flat=True)[:BATCH])
+        claimed = list(lock_free(still).values_list("pk", flat=True)[:BATCH])
         Run.objects.filter(pk__in=claimed).update(
             published_at=None,
             recover_at=timezone.now() + runs.STALLED,

@@ -1,7 +1,7 @@
 """Deleting what is kept no longer: a batch a transaction, the oldest first, for a while; the next call goes on.
 
 A sign-in goes with its run and steps, but not before the run has ended; so does a change of a password, and a run of
-any other kind. The rest is in accounts/retention.py.
+any other kind. The rest is in accounts/retention.py, and of bulk jobs in bulk/upkeep.py.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigIntegerField, Exists, Model, OuterRef, Q, QuerySet
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import retention
-from accounts.models import Notice, PasswordChange, SecurityEvent, SignIn
+from accounts.models import Notice, SignIn
+from workflows import about
 from workflows.alerting.alerts import TELL_WITHIN
+from workflows.bulk import upkeep
 from workflows.models import Alert, Attempt, CallbackCall, Run, Step
 
 # Sign-ins, or runs of none, that one transaction takes up, each with some ten rows of other tables: it lasts well under
@@ -38,18 +38,20 @@ Batch = Callable[[], Deleted]
 def delete_due(seconds: float) -> Deleted:
     """Delete what is due, for ``seconds`` and a batch at most; returns how many rows, by table."""
     simple = (partial(_delete_oldest, due) for due in SIMPLE)
-    return _in_turn([_forget_sign_ins, _delete_emptied_sign_ins, _delete_other_runs, *simple], seconds)
+    whole = (_forget_sign_ins, _delete_emptied_sign_ins, _delete_other_runs, upkeep.delete_old_job)
+    return _in_turn([*whole, *simple], seconds)
 
 
 def count_due() -> Deleted:
     """What ``delete_due`` would delete if it had the time, but for devices. It looks at each row of it."""
     sign_ins, others = _due_sign_ins(), _due_other_runs().order_by()
     theirs = [*_all_of(Run.objects.filter(sign_in__in=sign_ins.values("pk"))), *_all_of(others)]
-    changes = PasswordChange.objects.filter(pk__in=_named_by(others))
-    with_them = [model.objects.filter(password_change__in=changes) for model in (Notice, SecurityEvent)]
+    kinds = about.kinds_about_rows()
+    rows = [about.rows_of(kind).filter(pk__in=about.ids_of(kind, others)) for kind in kinds]
+    with_them = [each for of_a_kind in rows for each in _hanging_on(of_a_kind)]
     told = Notice.objects.filter(email_change__in=retention.due_email_changes().order_by())
-    rest = (due() for due in SIMPLE)
-    return retention.count(sign_ins) + retention.sum_of([*theirs, changes, *with_them, told, *rest])
+    rest = (*upkeep.all_due(), *(due() for due in SIMPLE))
+    return retention.count(sign_ins) + retention.sum_of([*theirs, *rows, *with_them, told, *rest])
 
 
 def delete_expired_results(before: datetime, seconds: float) -> int:
@@ -92,9 +94,12 @@ def _delete_emptied_sign_ins() -> Deleted:
 @transaction.atomic
 def _delete_other_runs() -> Deleted:
     runs = Run.objects.filter(pk__in=retention.take(_due_other_runs(), BATCH))
-    # Read first: to join by what JSON says, PostgreSQL would look at all changes.
-    changes = [change for change in _named_by(runs) if change]
-    return retention.delete(PasswordChange.objects.filter(pk__in=changes)) + retention.delete(runs)
+    deleted = Deleted()
+    for kind in about.kinds_about_rows():
+        # Read first: to join by what JSON says, PostgreSQL would look at all rows.
+        ids = [row for row in about.ids_of(kind, runs) if row]
+        deleted += retention.delete(about.rows_of(kind).filter(pk__in=ids))
+    return deleted + retention.delete(runs)
 
 
 def _delete_oldest(due: Callable[[], QuerySet[Any]]) -> Deleted:
@@ -112,10 +117,10 @@ def _due_other_runs() -> QuerySet[Run]:
     return retention.older_than(settings.RETENTION_SIGN_INS_DAYS, ended)
 
 
-def _named_by(runs: QuerySet[Run]) -> QuerySet[Run, Any]:
-    """The ids of the changes of passwords that they are about; None of those about something else."""
-    change = Cast(KT("facts__password_change"), BigIntegerField())
-    return runs.annotate(change=change).values_list("change", flat=True)
+def _hanging_on(rows: QuerySet[Any]) -> list[QuerySet[Any]]:
+    """What goes with them, of each table that leads to theirs."""
+    leading = [relation.remote_field for relation in rows.model._meta.related_objects]
+    return [field.model._default_manager.filter(**{f"{field.name}__in": rows}) for field in leading]
 
 
 def _all_of(runs: QuerySet[Run]) -> list[QuerySet[Any]]:

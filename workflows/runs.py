@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
-from django.db.models.functions import Cast, Now
+from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import sql
-from accounts.models import Notice, PasswordChange, SignIn, User
-from workflows import kinds
+from accounts.models import Notice, SignIn, User
+from workflows import about, kinds
 from workflows.alerting.alerts import raise_alert
 from workflows.models import Alert, Run, Step
 
@@ -118,9 +118,12 @@ def mark_interrupted(run_id: UUID, called_at: datetime) -> None:
 
 def fail_run_of_failed_step(run_id: UUID) -> bool:
     """Where a step of the run has failed for good, so has the run; whether one has. Idempotent."""
-    failed = Step.objects.filter(run=run_id, state=Step.State.FAILED).exists()
-    if failed:
-        fail_run(run_id)
+    with transaction.atomic():
+        # A person may have it go on just now.
+        list(Run.objects.select_for_update().filter(pk=run_id).values_list("pk"))
+        failed = Step.objects.filter(run=run_id, state=Step.State.FAILED).exists()
+        if failed:
+            fail_run(run_id)
     return failed
 
 
@@ -139,22 +142,18 @@ def mark_lost(moment: datetime) -> int:
     )
 
 
-def finish_run(run_id: UUID, password_change: PasswordChange | None = None) -> None:
-    """All steps are done. Where a notice still has to go out, or could not, the run is ``degraded``.
-
-    The notice is that of its sign-in; or of ``password_change``, where the run is of one.
-    """
-    if password_change:
-        unsent = Notice.objects.filter(password_change=password_change).exclude(state=Notice.State.SENT)
-        state = Run.State.DEGRADED if unsent.exists() else Run.State.SUCCEEDED
-        _end(run_id, Run.UNFINISHED, state)
+def finish_run(run: Run) -> None:
+    """All steps are done. Where its notice still has to go out, or could not, the run is ``degraded``."""
+    if not run.sign_in_id:
+        unsent = about.notices_of(run).exclude(state=Notice.State.SENT)
+        _end(run.pk, Run.UNFINISHED, Run.State.DEGRADED if unsent.exists() else Run.State.SUCCEEDED)
         return
     sql.execute(
         "UPDATE workflows_run SET finished_at = %(finished_at)s, state = CASE WHEN EXISTS (SELECT 1 FROM "
         "accounts_notice n WHERE n.sign_in_id = workflows_run.sign_in_id AND n.state <> 'sent') "
         "THEN 'degraded' ELSE 'succeeded' END WHERE id = %(id)s AND state IN ('queued', 'running', 'retrying')",
         Run,
-        id=run_id,
+        id=run.pk,
         finished_at=timezone.now(),
     )
 
@@ -170,10 +169,8 @@ def mend_degraded_runs() -> int:
     """Runs whose notice has gone out since are ``succeeded``; returns how many."""
     lately = Run.objects.filter(state=Run.State.DEGRADED, finished_at__gte=timezone.now() - MENDED_WITHIN)
     of_sign_ins = lately.filter(sign_in__notice__state=Notice.State.SENT)
-    change = Cast(OuterRef("facts__password_change"), BigIntegerField())
-    sent = Notice.objects.filter(password_change=change, state=Notice.State.SENT)
-    of_password_changes = lately.filter(Exists(sent), kind="password_change")
-    return sum(mended.update(state=Run.State.SUCCEEDED) for mended in (of_sign_ins, of_password_changes))
+    others = (about.whose_notice_went_out(kind, lately) for kind in about.kinds_about_rows())
+    return sum(mended.update(state=Run.State.SUCCEEDED) for mended in (of_sign_ins, *others))
 
 
 def reopen_failed_runs() -> int:
@@ -213,6 +210,7 @@ def go_on_with(ended: QuerySet[Run], recover_at: datetime) -> int:
         stalls=0,
         recover_at=recover_at,
         resumed=F("resumed") + 1,
+        resumed_at=timezone.now(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -61,6 +62,11 @@ class StepTask(Task[[str], Result]):
             # Before Celery calls the error callbacks, which ask the ledger what happened.
             ledger.fail_step(UUID(run_id), self.step, f"{type(error).__name__}: {error}")
             raise
+
+
+def step_task(title: str, **options: Any) -> Callable[[Callable[[StepTask, str], Result]], StepTask]:
+    """Makes the task of a step, which pages call ``title``; ``options`` are Celery's, and whether it is skippable."""
+    return shared_task(bind=True, base=StepTask, title=title, **options)
 
 
 class ErrorCallback(Task[..., None]):

@@ -172,10 +172,10 @@ def _post_process(step: Step) -> Result:
     assessment = ledger.result_of(step.run, Name.POST_TO_RISK_API)
     if assessment.get("skipped"):
         policy = verdicts.act_without_assessment(step.run.sign_in, "an operator had the run go on without it")
-        runs.finish_run(step.run_id)
+        runs.finish_run(step.run)
         return {"verdict": None, "policy": policy}
     verdict = verdicts.act_on_assessment(step.run.sign_in, assessment)
-    runs.finish_run(step.run_id)
+    runs.finish_run(step.run)
     if verdict.is_high_risk:
         # After the run's end: a mail that the verdict asks for is not one that the run could not send.
         follow_ups.ask_about(step.run.sign_in, message_id=f"<{step.task_id}@{settings.SITE_HOST}>")

@@ -8,38 +8,33 @@ from celery import shared_task
 
 from workflows import notifying, steps
 from workflows.ledger import Result
-from workflows.step_tasks import ErrorCallback, Level, StepTask
+from workflows.step_tasks import ErrorCallback, Level, StepTask, step_task
 
 
-@shared_task(bind=True, base=StepTask, title="check the device")
+@step_task("check the device")
 def check_device(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.check_device, run_id)
 
 
 # The two that talk to the outside: their time is the other side's, up to EMAIL_TIMEOUT and RISK_API_TIMEOUT a reply.
-@shared_task(
-    bind=True,
-    base=StepTask,
-    title="notify the user",
-    skippable=True,
-    soft_time_limit=notifying.SOFT_TIME_LIMIT,
-    time_limit=notifying.TIME_LIMIT,
+@step_task(
+    "notify the user", skippable=True, soft_time_limit=notifying.SOFT_TIME_LIMIT, time_limit=notifying.TIME_LIMIT
 )
 def notify_user(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.notify_user, run_id)
 
 
-@shared_task(bind=True, base=StepTask, title="save the event")
+@step_task("save the event")
 def save_event(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.save_event, run_id)
 
 
-@shared_task(bind=True, base=StepTask, title="ask the risk service", skippable=True, soft_time_limit=25, time_limit=30)
+@step_task("ask the risk service", skippable=True, soft_time_limit=25, time_limit=30)
 def post_to_risk_api(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.post_to_risk_api, run_id)
 
 
-@shared_task(bind=True, base=StepTask, title="act on the verdict")
+@step_task("act on the verdict")
 def post_process(self: StepTask, run_id: str) -> Result:
     return self.attempt(steps.post_process, run_id)
 

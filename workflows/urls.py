@@ -13,6 +13,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>.json", views.run_json, name="run-json"),
     path("runs/<uuid:run_id>/resume/", steering_views.steer, {"action": Action.RESUME}, name="resume"),
     path("runs/<uuid:run_id>/cancel/", steering_views.steer, {"action": Action.CANCEL}, name="cancel"),
+    path("runs/<uuid:run_id>/again/", steering_views.steer, {"action": Action.RUN_AGAIN}, name="run_again"),
     path("runs/<uuid:run_id>/steps/<slug:step>/retry/", steering_views.steer, {"action": Action.RETRY}, name="retry"),
     path("runs/<uuid:run_id>/steps/<slug:step>/skip/", steering_views.steer, {"action": Action.SKIP}, name="skip"),
 ]

@@ -64,7 +64,7 @@ def earlier_sign_ins(request: HttpRequest, sign_in_id: int) -> HttpResponse:
 @login_required
 def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """One run: its canvas, its times, and the step that ``?step=`` names."""
-    seen = _readable_glance(request, run_id)
+    seen = _readable(request, glance(run_id))
     return render(request, "workflows/run.html", _page_of(request, seen, run_id))
 
 
@@ -75,14 +75,15 @@ def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
     Nothing where nothing has changed since what it has ``seen``; else the moving part, small (``of=sign-in``) or whole.
     """
-    if nothing := _nothing_new(request, run_id):
+    seen = glance(run_id)
+    if seen and seen.version == request.GET.get("seen") and (nothing := _nothing_new(request, seen, run_id)):
         return nothing
     if not request.user.is_authenticated:
         if "HX-Request" in request.headers:
             # The session ended under the page, perhaps by this very run: loaded again, it asks for a sign-in.
             return HttpResponseClientRefresh()
         raise Http404
-    seen = _readable_glance(request, run_id)
+    seen = _readable(request, seen)
     if request.GET.get("of") == "page":
         return render(request, "workflows/run_answer.html", _page_of(request, seen, run_id))
     context = {"run": _readable_run(request, run_id), "poll": _poll(request, seen, run_id)}
@@ -99,15 +100,14 @@ def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     return JsonResponse(run_as_dict(run, tree, attempts, staff=request.user.is_staff))
 
 
-def _nothing_new(request: HttpRequest, run_id: UUID) -> HttpResponse | None:
-    """The answer where nothing has changed: that alone, or with how often to ask from now on.
+def _nothing_new(request: HttpRequest, seen: Glance, run_id: UUID) -> HttpResponse | None:
+    """The answer where nothing has changed: that alone, or with how often to ask from now on. None for strangers.
 
     Each open page asks for it all the time, so the session and the person are looked up by the cheapest way
     (``person_of``). Whatever shows something of a run goes by ``request.user``.
     """
     person = person_of(request.session)
-    seen = glance(run_id) if person else None
-    if not (person and seen and _may_see(person, seen) and request.GET.get("seen") == seen.version):
+    if person is None or not _may_see(person, seen):
         return None
     if request.GET.get("every") == str(seen.poll):
         return HttpResponse(status=204)
@@ -132,9 +132,8 @@ def _poll(request: HttpRequest, seen: Glance, run_id: UUID, **of: str) -> dict[s
     return {"url": f"{reverse('workflows:run-panel', args=[run_id])}?{urlencode(told)}", "every": seen.poll}
 
 
-def _readable_glance(request: HttpRequest, run_id: UUID) -> Glance:
-    """Raises Http404 as ``_readable_run`` does, at the cost of one statement."""
-    seen = glance(run_id)
+def _readable(request: HttpRequest, seen: Glance | None) -> Glance:
+    """Raises Http404 as ``_readable_run`` does, without a statement."""
     if seen is None or not _may_see(request.user, seen):
         raise Http404
     return seen

@@ -12,15 +12,11 @@ from functools import partial
 from django.db.models import Max
 
 from accounts.models import SignIn
-from benchmarks.sign_ins.latency import moments
+from benchmarks.sign_ins.latency import moments, wait_for_runs
 from benchmarks.sign_ins.visitors import NotSignedIn, Visitors, at_rate
-from tests.waiting import wait_for
-from workflows.models import Run
 
 # Seconds between two looks at whether it is over.
 ROUND = 5.0
-# Seconds in which all runs have to end.
-PATIENCE = 120.0
 
 
 @dataclass
@@ -60,7 +56,7 @@ class Coming:
         last = SignIn.objects.aggregate(last=Max("pk"))["last"]
         seen = Seen()
         yield seen
-        wait_for(_all_have_ended, "all runs have ended", seconds=PATIENCE)
+        wait_for_runs()
         seen.verdicts += moments(last)["verdict"]
 
     def _sign_in_until(self, over: threading.Event, seen: Seen) -> None:
@@ -73,7 +69,3 @@ class Coming:
             asyncio.run(at_rate(come, rate=self._rate, count=max(1, round(self._rate * seconds))))
         except* (NotSignedIn, OSError) as group:
             seen.failures += [str(error) for error in group.exceptions]
-
-
-def _all_have_ended() -> bool:
-    return not Run.objects.filter(state__in=Run.UNFINISHED).exists()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from accounts.models import User
 from benchmarks import site
-from benchmarks.growth import operator, pages, upkeep
+from benchmarks.growth import operator, pages, records, upkeep
 from benchmarks.growth.fill import OF_BUSIEST
 from benchmarks.growth.person import cheap
 from benchmarks.growth.sides import DONE
@@ -48,4 +48,5 @@ def steps(watch: Watch, first: int, last: int) -> Iterator[None]:
     yield from upkeep.idle(watch)
     yield from upkeep.recover(watch)
     yield from upkeep.retain(watch)
-    yield from operator.administrate(watch)
+    yield from operator.administrate(watch, last)
+    yield from records.look_at(watch, last)

@@ -26,7 +26,7 @@ class Part:
 
 
 PARTS = {
-    "latency": Part(5, tables.latency, (IDLE_SECONDS,)),
+    "latency": Part(3, tables.latency, (IDLE_SECONDS,)),
     "requests": Part(24, tables.requests),
     "outages": Part(8, tables.outages),
 }

@@ -66,7 +66,7 @@ def figures(people: Visitors, web: Web, parts: Parts, rate: float, count: int) -
     last = SignIn.objects.aggregate(last=Max("pk"))["last"]
     watch = Watch(parts)
     pages = asyncio.run(at_rate(partial(people.sign_in, web.port), rate=rate, count=count))
-    wait_for(_all_have_ended, "all runs have ended", seconds=PATIENCE)
+    wait_for_runs()
     return {"page": pages, **moments(last), **watch.seen(count)}
 
 
@@ -89,8 +89,10 @@ class Watch:
         return usage.processor(self._parts) | {"client": time.process_time()}
 
 
-def _all_have_ended() -> bool:
-    return not Run.objects.filter(state__in=Run.UNFINISHED).exists()
+def wait_for_runs() -> None:
+    """Until all have ended."""
+    unfinished = Run.objects.filter(state__in=Run.UNFINISHED)
+    wait_for(lambda: not unfinished.exists(), "all runs have ended", seconds=PATIENCE)
 
 
 def moments(last: int) -> Figures:

@@ -12,7 +12,7 @@ from benchmarks.site import command
 from tests.servers import BIN, WORKER_IS_READY
 
 # Worker processes of each peer: one a core, which is what Celery and Dramatiq have of themselves. The site's own worker
-# has more (CELERY_WORKER_CONCURRENCY), for its steps wait; docs/performance.md has what a peer does with as many.
+# has twice as many (CELERY_WORKER_CONCURRENCY), for its steps wait; the stock canvas takes part with as many as well.
 PROCESSES = os.cpu_count() or 1
 MANAGE = (sys.executable, "manage.py")
 # Modules found there hide others of the same name.
@@ -44,10 +44,10 @@ def _peer(name: str, title: str, module: str, *processes: Process, driver: Mappi
     return Contestant(name, title, processes, {**settings, **driver})
 
 
-def _celery(name: str, title: str, module: str) -> Contestant:
-    """Celery's stock worker, with so many processes as it has of itself."""
+def _celery(name: str, title: str, module: str, processes: int = PROCESSES) -> Contestant:
+    """Celery's stock worker; it has of itself as many processes as there are cores."""
     worker = (str(BIN / "celery"), "-A", "benchmarks.peers.celery_stock", "worker", "-l", "INFO")
-    return _peer(name, title, module, Process((*worker, "-c", str(PROCESSES)), WORKER_IS_READY))
+    return _peer(name, title, module, Process((*worker, "-c", str(processes)), WORKER_IS_READY))
 
 
 LOGINWATCH = Contestant(
@@ -61,6 +61,7 @@ CANVAS = _celery("canvas", "Celery, stock canvas", "celery_canvas")
 CONTESTANTS = (
     LOGINWATCH,
     CANVAS,
+    _celery("canvas_as_many", f"Celery, stock canvas, {2 * PROCESSES} processes", "celery_canvas", 2 * PROCESSES),
     _celery("task", "Celery, one task", "celery_task"),
     _peer(
         "dramatiq",

@@ -54,20 +54,20 @@ class ThreadingServer(socketserver.ThreadingTCPServer):
 class Listener:
     """A server on a port of its own; a context manager, behind which it stays closed.
 
-    ``make`` makes the server from its address, and so begins to listen.
+    ``make`` makes the server from its address, and so begins to listen. ``closing``: it is over.
     """
 
     def __init__(self, make: Callable[[tuple[str, int]], socketserver.BaseServer]) -> None:
         self.port = spare_port()
+        self.closing = threading.Event()
         self._make = make
         self._server: socketserver.BaseServer | None = None
-        self._over = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
         """Who was refused until now is let in. It may be open already."""
         with self._lock:
-            if self._server is None and not self._over:
+            if self._server is None and not self.closing.is_set():
                 server = self._make((LOOPBACK, self.port))
                 threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
                 self._server = server
@@ -87,5 +87,5 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._over = True
+        self.closing.set()
         self.close()

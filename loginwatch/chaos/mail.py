@@ -5,13 +5,10 @@ from __future__ import annotations
 import select
 import socket
 import socketserver
-import threading
 import time
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from enum import Enum, auto
-from types import TracebackType
-from typing import Self
 
 from loginwatch.chaos.listening import Listener, ThreadingServer
 from loginwatch.demo.ports import LOOPBACK
@@ -45,16 +42,15 @@ class Mail:
     at: float
 
 
-class MailServer:
+class MailServer(Listener):
     """A context manager; ``url`` is what the site takes for EMAIL_URL."""
 
     def __init__(self, *, slow_seconds: float = SLOW_SECONDS) -> None:
+        super().__init__(lambda address: _Server(address, self))
         self.mood = Mood.WELL
         self.slow_seconds = slow_seconds
-        self.closing = threading.Event()
+        self.url = f"smtp://{LOOPBACK}:{self.port}"
         self._accepted: list[Mail] = []
-        self._listener = Listener(lambda address: _Server(address, self))
-        self.url = f"smtp://{LOOPBACK}:{self._listener.port}"
 
     @property
     def accepted(self) -> list[Mail]:
@@ -68,19 +64,9 @@ class MailServer:
         """What is under way goes on in the new mood; a server that is down hangs up instead of its next reply."""
         self.mood = mood
         if mood is Mood.DOWN:
-            self._listener.close()
+            self.close()
         else:
-            self._listener.open()
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._listener.__exit__(kind, error, traceback)
+            self.open()
 
 
 class HangUp(Exception):

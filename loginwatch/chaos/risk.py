@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -36,14 +35,15 @@ class Mood(Enum):
     HUGE = auto()
 
 
-class RiskProxy:
+class RiskProxy(Listener):
     """A context manager; ``url`` is what the site takes for RISK_API_URL, ``upstream`` the risk service's own."""
 
     def __init__(self, upstream: str, *, slow_seconds: float = SLOW_SECONDS) -> None:
+        super().__init__(lambda address: _Server(address, self))
         self.upstream = upstream
         self.mood = Mood.WELL
         self.slow_seconds = slow_seconds
-        self.closing = threading.Event()
+        self.url = f"http://{LOOPBACK}:{self.port}"
         # Nothing of the machine's own proxies is meant for it, and a kept connection may be closed just as it is used.
         self.client = httpx.Client(
             base_url=upstream,
@@ -51,26 +51,19 @@ class RiskProxy:
             timeout=FORWARD_TIMEOUT,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
-        self._listener = Listener(lambda address: _Server(address, self))
-        self.url = f"http://{LOOPBACK}:{self._listener.port}"
 
     def become(self, mood: Mood) -> None:
         """For the requests that come from now on; those under way are answered as they came."""
         self.mood = mood
         if mood is Mood.DOWN:
-            self._listener.close()
+            self.close()
         else:
-            self._listener.open()
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
+            self.open()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.closing.set()
-        self._listener.__exit__(kind, error, traceback)
+        super().__exit__(kind, error, traceback)
         self.client.close()
 
 

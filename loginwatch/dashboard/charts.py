@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-# In units of the picture, which is as wide as its column: the ground, and the room for what is written around it.
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 520, 150, 48, 10, 10, 22
+# In units of the picture, which is as wide as its column: the ground, and the room around it for what is written and
+# for half a curve.
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 400, 150, 2, 18, 2, 22
 # Of the labels below, so many are written; of lines across, at most so many.
 LABELS, LINES = 6, 4
 
@@ -27,9 +28,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """``moments`` label the values. ``write`` puts a value into words. ``stacked``: bars on each other, else curves."""
+    """``moments`` label the values, which are ``counted`` by what that says. ``write`` puts a value into words.
+
+    ``stacked``: bars on each other, else curves.
+    """
 
     title: str
+    counted: str
     moments: Sequence[str]
     series: Sequence[Series]
     write: Callable[[float], str]
@@ -61,17 +66,22 @@ class Chart:
         return f"{self.title}. {'; '.join(parts) or 'Nothing yet'}."
 
     def svg(self) -> SafeString:
-        highest = _nice(self._highest())
+        highest = _nice(self._highest(), whole=self._is_whole())
         marks = _bars(self, highest) if self.stacked else _curves(self, highest)
         return format_html(
-            '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
+            '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>',
             LEFT + WIDTH + RIGHT,
             TOP + HEIGHT + BOTTOM,
             self.summary,
-            _lines(self, highest),
-            _labels(self.moments),
+            _lines(highest),
             marks,
+            _values(self, highest),
+            _labels(self.moments),
         )
+
+    def _is_whole(self) -> bool:
+        """Whether it counts, so that there is no half of anything."""
+        return all(value is None or value.is_integer() for one in self.series for value in one.values)
 
     def _highest(self) -> float:
         columns = list(zip(*(one.values for one in self.series), strict=True))
@@ -80,18 +90,24 @@ class Chart:
         return max((value or 0.0 for column in columns for value in column), default=0.0)
 
 
-def _lines(chart: Chart, highest: float) -> SafeString:
-    across = [(_y(highest * n / LINES, highest), chart.write(highest * n / LINES)) for n in range(LINES + 1)]
-    return format_html_join(
-        "",
-        '<line class="across" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="value" x="{}" y="{}">{}</text>',
-        ((LEFT, LEFT + WIDTH, _n(y), _n(y), LEFT - 6, _n(y + 4), words) for y, words in across),
-    )
+def _lines(highest: float) -> SafeString:
+    heights = [_n(_y(highest * n / LINES, highest)) for n in range(LINES + 1)]
+    line = '<line class="across" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+    return format_html_join("", line, ((LEFT, LEFT + WIDTH, y, y) for y in heights))
+
+
+def _values(chart: Chart, highest: float) -> SafeString:
+    """What the lines stand for, on them: however long, there is room for it."""
+    values = [highest * n / LINES for n in range(1, LINES + 1)]
+    places = ((LEFT, _n(_y(value, highest) - 3), chart.write(value)) for value in values)
+    return format_html_join("", '<text class="value" x="{}" y="{}">{}</text>', places)
 
 
 def _labels(moments: Sequence[str]) -> SafeString:
     every = max(1, math.ceil(len(moments) / LABELS))
-    places = ((_n(_x(at + 0.5, len(moments))), TOP + HEIGHT + 16, moments[at]) for at in range(0, len(moments), every))
+    # The last one that there is room for.
+    shown = range(0, len(moments) - every + 1, every)
+    places = ((_n(_x(at, len(moments))), TOP + HEIGHT + 17, moments[at]) for at in shown)
     return format_html_join("", '<text class="moment" x="{}" y="{}">{}</text>', places)
 
 
@@ -152,9 +168,10 @@ def _n(number: float) -> str:
     return f"{number:.1f}"
 
 
-def _nice(highest: float) -> float:
-    """The next number that LINES parts divide well: 1, 2, 4 or 8 times a power of ten."""
+def _nice(highest: float, *, whole: bool) -> float:
+    """The next number that LINES parts divide well: 1, 2, 4 or 8 times a power of ten; into ``whole`` ones if so."""
     if highest <= 0:
         return float(LINES)
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= highest)
+    numbers = (step * power for step in (1, 2, 4, 8, 10, 20))
+    return next(number for number in numbers if number >= highest and not (whole and number % LINES))

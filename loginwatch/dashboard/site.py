@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
 from loginwatch.dashboard.charts import Chart, Series
 from loginwatch.workers import Workers, unserved
 from workflows import backlog, figures
-from workflows.figures import HOUR, MINUTE, Figures, Span
+from workflows.alerting import stuck
+from workflows.figures import DAY, HOUR, MINUTE, Figures, Span
 from workflows.models import Breaker, Run
 from workflows.presentation.words import duration_in_words
 
 PERCENTILES = {0.5: "half within", 0.95: "95 % within", 0.99: "99 % within"}
+# The moment at which all of a chart is counted (figures.py).
+AT_SIGN_IN, AT_END = "by when people signed in", "by when runs ended"
 # When they were asked, and who serves what.
 WORKERS_KEY = "loginwatch.workers.queues"
 
@@ -36,9 +40,9 @@ WINDOWS = {
     window.name: window
     for window in (
         Window("hour", HOUR, MINUTE, Span.MINUTE, "%H:%M"),
-        Window("day", timedelta(days=1), 15 * MINUTE, Span.MINUTE, "%H:%M"),
-        Window("week", timedelta(days=7), 3 * HOUR, Span.HOUR, "%a %H:%M"),
-        Window("month", timedelta(days=30), 12 * HOUR, Span.HOUR, "%d %b"),
+        Window("day", DAY, 15 * MINUTE, Span.MINUTE, "%H:%M"),
+        Window("week", 7 * DAY, 3 * HOUR, Span.HOUR, "%a %H:%M"),
+        Window("month", 30 * DAY, 12 * HOUR, Span.HOUR, "%d %b"),
     )
 }
 
@@ -65,18 +69,19 @@ def charts(window: Window) -> list[Chart]:
 
     minutes = window.piece / MINUTE
     return [
-        Chart("Sign-ins", moments, counted(("sign_ins", "worked"), ("failures", "failed")), _number, stacked=True),
-        Chart("Verdicts", moments, counted(("allow", "fine"), ("challenge", "unusual"), ("deny", "wrong")), _number,
+        Chart("Sign-ins", AT_SIGN_IN, moments, counted(("sign_ins", "worked"), ("failures", "failed")), _number,
               stacked=True),
-        Chart("New devices and notices", moments,
+        Chart("Verdicts", AT_SIGN_IN, moments,
+              counted(("allow", "fine"), ("challenge", "unusual"), ("deny", "wrong")), _number, stacked=True),
+        Chart("New devices and notices", AT_SIGN_IN, moments,
               counted(("new_devices", "new devices"), ("notices", "notices"), ("notices_unsent", "not sent")), _number),
-        Chart("From sign-in to the end of its run", moments,
+        Chart("How long runs took", AT_END, moments,
               [Series(words, within(share)) for share, words in PERCENTILES.items()],
               duration_in_words),
-        Chart("Runs a minute", moments,
+        Chart("Runs a minute", AT_END, moments,
               [Series("ended", [one.counts["runs_ended"] / minutes for one in whole])], lambda value: f"{value:.3g}"),
-        Chart("Failures and healing", moments,
-              counted(("runs_failed", "runs failed"), ("runs_degraded", "degraded"), ("healed", "published again")),
+        Chart("Failures and healing", AT_END, moments,
+              counted(("healed", "published again"), ("runs_degraded", "degraded"), ("runs_failed", "runs failed")),
               _number, stacked=True),
     ]  # fmt: skip
 
@@ -125,11 +130,12 @@ def _workers(workers: Workers) -> Fact:
 
 
 def _oldest() -> Fact:
-    oldest = Run.objects.filter(state__in=Run.UNFINISHED).order_by("recover_at").first()
+    oldest = stuck.oldest(Run.objects.filter(state__in=Run.UNFINISHED))
     if oldest is None:
         return Fact("Oldest unfinished run", "none")
-    age = (timezone.now() - oldest.created_at).total_seconds()
-    return Fact("Oldest unfinished run", duration_in_words(age), _tone(age, 60, 600))
+    age = (timezone.now() - oldest[1]).total_seconds()
+    objective = settings.RUN_OBJECTIVE
+    return Fact("Oldest unfinished run", duration_in_words(age), _tone(age, objective, 10 * objective))
 
 
 def _breakers() -> Iterable[Fact]:

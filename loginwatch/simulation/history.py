@@ -59,7 +59,7 @@ def simulate(*, users: int, days: int, seed: int, now: datetime, processes: int 
                 yield Progress(batch.day, rows)
             for blocks in history.people():
                 _write(blocks, rows)
-        figures.roll_up_from(history.began)
+        figures.write(history.began, now)
     yield Progress(days, rows)
 
 

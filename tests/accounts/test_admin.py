@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from urllib.parse import quote_plus
 
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.test import Client
+
+import accounts.admin
+from accounts import retention
 from accounts.models import SignIn, User
 from tests.accounts.browser import LOGIN, Browser, decide
 from tests.conftest import PASSWORD
@@ -64,6 +73,65 @@ def test_another_persons_new_password_ends_the_trust_in_their_devices(operator: 
     assert [device.untrusted_at is not None for device in alice.devices.all()] == [True]
 
 
+def test_the_history_of_an_account_tells_what_operators_did_to_it(operator: Browser, alice: User) -> None:
+    path = f"/admin/accounts/user/{alice.pk}/"
+    operator.post(
+        f"{path}password/", {"usable_password": "true", "password1": "a-new-horse", "password2": "a-new-horse"}
+    )
+
+    page = operator.get(f"{path}history/").content.decode()
+
+    assert "Changed password." in page
+    assert "<td>admin</td>" in page
+
+
+def test_who_deletes_an_account_is_told_how_many_rows_go_with_it_and_not_each(operator: Browser, alice: User) -> None:
+    sign_ins = [decide(Browser().sign_in(alice)) for _ in range(2)]
+
+    page = operator.get(f"/admin/accounts/user/{alice.pk}/delete/").content.decode()
+
+    assert "<li>Sign ins: 2</li>" in page
+    assert "<li>Users: 1</li>" in page
+    assert not any(str(sign_in) in page for sign_in in sign_ins)
+
+
+def test_evidence_goes_with_an_account_and_what_is_none_by_a_permission_of_its_own(
+    make_user: Callable[..., User], alice: User
+) -> None:
+    decide(Browser().sign_in(alice))
+    carol = make_user("carol", is_staff=True)
+    carol.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "delete_user"]))
+    browser = Browser()
+    browser.sign_in(carol)
+    path = f"/admin/accounts/user/{alice.pk}/delete/"
+
+    page = browser.get(path).content.decode()
+
+    assert "<li>email address</li>" in page
+    assert "<li>sign in</li>" not in page
+    assert browser.post(path, {"post": "yes"}).status_code == 403
+    carol.user_permissions.add(Permission.objects.get(codename="delete_emailaddress"))
+    assert browser.post(path, {"post": "yes"}).status_code == 302
+
+
+def test_an_account_with_many_sign_ins_is_deleted_once_they_are_anonymised(
+    operator: Browser, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts.admin, "MOST_SIGN_INS", 1)
+    sign_ins = [decide(Browser().sign_in(alice)).pk for _ in range(2)]
+    path = f"/admin/accounts/user/{alice.pk}/delete/"
+
+    for answer in (operator.get(path), operator.post(path, {"post": "yes"})):
+        assert "more than 1 sign-ins" in answer.content.decode()
+        assert f'href="/admin/accounts/user/?q={quote_plus(alice.email)}"' in answer.content.decode()
+    assert User.objects.filter(pk=alice.pk).exists()
+
+    with transaction.atomic():
+        retention.forget(sign_ins)
+    assert operator.post(path, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=alice.pk).exists()
+
+
 def test_an_account_is_deleted_with_its_evidence(operator: Browser, alice: User) -> None:
     decide(Browser().sign_in(alice))
 
@@ -72,3 +140,17 @@ def test_an_account_is_deleted_with_its_evidence(operator: Browser, alice: User)
     assert answer.status_code == 302
     assert not User.objects.filter(pk=alice.pk).exists()
     assert not SignIn.objects.filter(user=alice.pk).exists()
+
+
+def test_who_may_only_view_addresses_confirms_none(client: Client, alice: User) -> None:
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_emailaddress"))
+    claimed = EmailAddress.objects.create(user=alice, email="the-boss@example.com", verified=False)
+    client.force_login(alice)
+    path = "/admin/account/emailaddress/"
+    assert client.get(path).status_code == 200
+    client.post(path, {"action": "make_verified", "_selected_action": [claimed.pk]})
+    client.post(f"{path}{claimed.pk}/change/", {"user": alice.pk, "email": claimed.email, "verified": "on"})
+    claimed.refresh_from_db()
+    assert not claimed.verified

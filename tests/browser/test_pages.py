@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -63,6 +64,8 @@ def test_a_page_that_cannot_ask_says_so_until_it_can(demo: Demo, chromium: Brows
         page = context.new_page()
         page.route("**/panel/**", lambda route: route.abort())
         sign_in(page, "alice")
+        run = page.get_by_role("link", name="More about this run").get_attribute("href")
+        ask_as_if_behind(page, f"{run}panel/?seen=x&was=queued&every=1&beside=row")
         connection = page.locator("#connection")
         expect(connection).to_have_text("No connection; trying again.")
         page.unroute("**/panel/**")
@@ -115,12 +118,7 @@ def test_what_is_unfolded_and_focused_stays_so_while_the_run_moves(new_page: New
     page.locator(".times summary").click()
     node = page.locator("svg.graph:visible a[href*=notify_user]")
     node.focus()
-    # As if it were behind: whatever it is answered is new to it.
-    page.locator("#run-poll").evaluate(
-        "poll => { poll.outerHTML = `<div id='run-poll' hx-trigger='every 1s' hx-swap='outerHTML' "
-        "hx-get='${location.pathname}panel/?of=page&step=save_event&seen=x&every=1'></div>`; "
-        "htmx.process(document.getElementById('run-poll')) }"
-    )
+    ask_as_if_behind(page, f"{urlsplit(page.url).path}panel/?of=page&step=save_event&seen=x&every=1")
     held[0] = False
     expect(page.locator("#run-poll")).not_to_have_attribute("hx-get", re.compile("."))
     expect(page.locator("svg.graph:visible .node.is-succeeded")).to_have_count(5)
@@ -128,6 +126,15 @@ def test_what_is_unfolded_and_focused_stays_so_while_the_run_moves(new_page: New
     expect(page.locator("#run-times")).to_be_visible()
     expect(node).to_be_focused()
     assert page.title() == title
+
+
+def ask_as_if_behind(page: Page, address: str) -> None:
+    """The run may have ended before the page was there: now it asks, and whatever it is answered is new to it."""
+    page.locator("#run-poll").evaluate(
+        "(poll, address) => { poll.outerHTML = `<div id='run-poll' hx-trigger='every 1s' hx-swap='outerHTML' "
+        "hx-get='${address}'></div>`; htmx.process(document.getElementById('run-poll')) }",
+        address,
+    )
 
 
 def run_path(page: Page) -> str:

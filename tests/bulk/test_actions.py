@@ -16,26 +16,18 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from django_celery_results.models import TaskResult
 
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from tests.accounts.browser import CHROME_ON_LINUX, Browser
 from tests.accounts.mail_server import mail_server
-from tests.workflows.celery_rows import store
 from tests.workflows.conftest import FIREFOX
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from tests.workflows.error_calls import call
-from tests.workflows.past import let_pass
 from workflows import figures, ledger, runs, steps
-from workflows.alerting.stuck import stuck_runs
 from workflows.bulk import files, registry, turns
 from workflows.bulk.actions import texts
 from workflows.bulk.actions.exports import FORMULA, line, safe
 from workflows.bulk.models import BulkFailure, BulkJob, BulkLane
-from workflows.callbacks import Level, note_call
 from workflows.models import Period, Run, Step
-from workflows.step_tasks import on_chain_error
-from workflows.steps import Name
 
 Queue = Callable[..., BulkJob]
 Do = Callable[[BulkJob], BulkJob]
@@ -179,92 +171,24 @@ def no_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.backlog.lengths", lambda: {"sign_in": 0, "bulk": 10_000})
 
 
-def test_a_run_does_again_what_was_left_out_and_what_came_after_that(
+def test_runs_are_run_again_and_those_that_do_not_allow_it_left_alone_and_each_is_noted(
     make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
 ) -> None:
-    run = make_run()
-    for step in (steps.check_device, steps.notify_user, steps.save_event):
-        step(run.pk)
-    run.steps.filter(name="post_to_risk_api").update(state=Step.State.SKIPPED, result={"skipped": True})
-    steps.post_process(run.pk)
-    assert Run.objects.get(pk=run.pk).state == Run.State.SUCCEEDED
-
-    job = do(queue("run_again", query=""))
-
-    assert job.done == 1
-    assert Run.objects.get(pk=run.pk).state == Run.State.QUEUED
-    states = dict(run.steps.values_list("name", "state"))
-    assert [name for name, state in states.items() if state == "waiting"] == ["post_to_risk_api", "post_process"]
-
-
-def test_a_run_that_is_run_again_is_as_young_as_that(
-    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
-) -> None:
-    run = make_run()
-    runs.cancel_run(run.pk)
-    let_pass(run, timedelta(days=2))
-
-    assert do(queue("run_again", query="")).done == 1
-
-    assert not stuck_runs(timezone.now()).exists()
-
-
-def test_what_fails_when_a_run_is_run_again_is_another_failure(
-    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
-) -> None:
-    run = make_run()
-    ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
-    note_call(run.pk, Level.CHAIN, told=[Name.CHECK_DEVICE])
-
-    assert do(queue("run_again", query="")).done == 1
-    ledger.fail_step(run.pk, Name.CHECK_DEVICE, "no")
-    note_call(run.pk, Level.CHAIN, told=[Name.CHECK_DEVICE])
-
-    assert list(run.callback_calls.values_list("calls", flat=True)) == [1, 1]
-
-
-def test_what_a_run_does_again_celery_has_no_result_of_until_it_is_done(
-    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
-) -> None:
-    run = make_run()
-    run.steps.update(state=Step.State.SUCCEEDED, result={})
-    run.steps.filter(name=Name.NOTIFY_USER).update(state=Step.State.SKIPPED, result={"skipped": True})
-    for step in run.steps.all():
-        store(step, step.result)
-    Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED)
-
-    assert do(queue("run_again", query="")).done == 1
-
-    kept = {task_id.rpartition(".")[2] for task_id in TaskResult.objects.values_list("task_id", flat=True)}
-    assert kept == {Name.CHECK_DEVICE, Name.SAVE_EVENT}
-
-
-def test_a_run_that_is_run_again_counts_as_resumed(
-    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
-) -> None:
-    """So its callbacks are noted anew, and it is not late from the day of its sign-in."""
-    run = make_run()
-    ledger.fail_step(run.pk, "check_device", "a bug")
-    failed_at = timezone.now()
-    do(queue("run_again", query=""))
-
-    call(on_chain_error, run, "check_device", sent_at=failed_at)
-
-    assert Run.objects.get(pk=run.pk).resumed == 1
-    assert list(run.callback_calls.values_list("reason", "resumed")) == [("failed", 0)]
-
-
-def test_runs_that_are_complete_or_still_going_are_not_run_again(
-    make_run: Callable[..., Run], queue: Queue, do: Do, no_backlog: None
-) -> None:
-    complete, going = make_run(), make_run()
+    cancelled, complete, _ = make_run(), make_run(), make_run()
+    runs.cancel_run(cancelled.pk)
     complete.steps.update(state=Step.State.SUCCEEDED)
     Run.objects.filter(pk=complete.pk).update(state=Run.State.SUCCEEDED)
 
     job = do(queue("run_again", query=""))
 
-    assert (job.done, job.skipped, job.failed) == (0, 1, 1)
-    assert BulkFailure.objects.get().row == str(going.pk)
+    assert (job.done, job.skipped, job.failed) == (1, 2, 0)
+    assert job.reasons == {
+        "Every step of the run is done: nothing was left out.": 1,
+        "The run has not ended: it goes on by itself.": 1,
+    }
+    assert Run.objects.get(pk=cancelled.pk).state == Run.State.QUEUED
+    steered = SecurityEvent.objects.get(kind=SecurityEvent.Kind.RUN_STEERED).details
+    assert (steered["run"], steered["action"], steered["by"]["name"]) == (str(cancelled.pk), "run_again", "admin")
 
 
 def test_runs_are_not_published_while_sign_ins_wait(
@@ -354,13 +278,11 @@ def test_what_is_anonymised_stays_counted(
         other = SignIn.objects.create(user=bob, created_at=at, issued_token=f"other {cookie}")
         Verdict.objects.create(sign_in=other, score=90, decision="deny")
     day = now - timedelta(days=1), now + timedelta(hours=1)
-    for span in figures.Span:
-        figures.write(span, *day)
+    figures.write(*day)
     before = list(Period.objects.order_by("pk").values("span", "began_at", "counts", "durations"))
 
     assert do(queue("anonymise_people", ids=[alice.pk])).done == 3
-    for span in figures.Span:
-        figures.write(span, *day)
+    figures.write(*day)
 
     assert SignIn.objects.filter(user=alice).count() == 2
     assert list(Period.objects.order_by("pk").values("span", "began_at", "counts", "durations")) == before

@@ -158,6 +158,67 @@ def test_the_same_form_sent_twice_is_one_job(operator: Client, people: list[User
     assert messages_of(operator, second) == ["This job was started already: here it is."]
 
 
+ONE_PERSON, ALL_THAT_MATCH = {"select_across": "0"}, {"select_across": "1"}
+NOTICE = {"p-subject": "Look", "p-text": "at this"}
+
+
+def shown_twin(answer: Any) -> list[str]:
+    """The addresses of jobs to which the page that asks leads."""
+    page = Page(answer.content.decode())
+    assert page.faults == []
+    return [address for address in page.addresses() if address.startswith(JOBS) and address.endswith("/change/")]
+
+
+@pytest.mark.parametrize("rows", [ONE_PERSON, ALL_THAT_MATCH])
+def test_who_chooses_the_same_again_is_told_of_the_job_that_is_there_and_may_start_another(
+    operator: Client, people: list[User], rows: dict[str, str]
+) -> None:
+    query = "?is_staff__exact=0&q=person"
+    asked = [choose(operator, "security_notice", ids(people[:1]), query, **rows) for _ in range(3)]
+    operator.post(f"{USERS}{query}", hidden(asked[0]) | NOTICE)
+    job = BulkJob.objects.get()
+
+    told = operator.post(f"{USERS}{query}", hidden(asked[1]) | NOTICE)
+    assert shown_twin(told) == [f"{JOBS}{job.pk}/change/"]
+    assert "The same job is there already, selecting its rows, started by admin" in Page(told.content.decode()).text
+    assert BulkJob.objects.get() == job
+
+    operator.post(f"{USERS}{query}", hidden(told) | NOTICE)
+    assert BulkJob.objects.count() == 2
+
+
+def test_the_page_tells_of_the_same_job_before_it_is_answered(operator: Client, people: list[User]) -> None:
+    operator.post(USERS, hidden(choose(operator, "sign_out", ids(people[:2]))))
+    job = BulkJob.objects.get()
+
+    assert shown_twin(choose(operator, "sign_out", ids(people[1::-1]))) == [f"{JOBS}{job.pk}/change/"]
+    work_off(job)
+    assert shown_twin(choose(operator, "sign_out", ids(people[:2]))) == []
+
+
+def test_another_selection_action_or_text_and_a_dry_run_are_not_the_same_job(
+    operator: Client, people: list[User], queue: Queue
+) -> None:
+    queue("sign_out", ids=ids(people[:2]), dry_run=True)
+    queue("sign_out", "q=person0")
+    queue("forget_devices", ids=ids(people[:2]))
+    queue("security_notice", ids=ids(people[:2]), parameters={"subject": "Look", "text": "at that"})
+
+    assert shown_twin(choose(operator, "sign_out", ids(people[:2]))) == []
+    form = hidden(choose(operator, "security_notice", ids(people[:2])))
+    assert operator.post(USERS, form | NOTICE).status_code == 302
+
+
+def test_who_may_not_see_the_other_persons_job_is_told_of_it_all_the_same(
+    as_carol: Callable[..., Client], people: list[User], queue: Queue
+) -> None:
+    queue("sign_out", ids=ids(people[:2]))
+    asked = choose(as_carol("bulk_sign_out"), "sign_out", ids(people[:2]))
+
+    assert shown_twin(asked) == []
+    assert "The same job is there already" in Page(asked.content.decode()).text
+
+
 def test_an_empty_selection_starts_no_job(operator: Client, people: list[User]) -> None:
     none = choose(operator, "sign_out", [])
     assert "Items must be selected" in messages_of(operator, none)[0]
@@ -240,12 +301,17 @@ def test_a_notice_is_shown_before_it_is_sent_and_refused_with_template_markup(
 
     text = {"p-subject": "Hello {username}", "p-text": "<b>Dear</b> {first_name}"}
     shown = operator.post(USERS, form | text | {"preview": "Preview"})
-    assert "Subject: Hello person00\n\n&lt;b&gt;Dear&lt;/b&gt; Nr 0" in shown.content.decode()
-    assert Page(shown.content.decode()).faults == []
+    page = Page(shown.content.decode())
+    assert page.faults == []
     assert not BulkJob.objects.exists()
 
     operator.post(USERS, form | text)
-    assert BulkJob.objects.get().parameters == {"subject": "Hello {username}", "text": "<b>Dear</b> {first_name}"}
+    job = work_off(BulkJob.objects.get())
+    assert job.parameters == {"subject": "Hello {username}", "text": "<b>Dear</b> {first_name}"}
+    first = mail.outbox[0]
+    assert words(str(first.body)).startswith("<b>Dear</b> Nr 0 -- You get this mail because you have an account at")
+    preview = page.find("pre", class_="bulk-preview").text
+    assert preview == f"To: {people[0].email}\nSubject: {first.subject}\n\n{first.body}"
 
 
 def test_staff_are_offered_only_what_they_may_do(as_carol: Callable[..., Client], people: list[User]) -> None:
@@ -342,7 +408,23 @@ def test_a_dry_run_is_done_for_real_by_one_button_and_once(operator: Client, peo
     assert first.headers["Location"] == second.headers["Location"]
     real = BulkJob.objects.exclude(pk=tried.pk).get()
     assert (real.dry_run, real.selection) == (False, tried.selection)
-    assert operator.post(f"{JOBS}{real.pk}/start/").status_code == 404
+    assert messages_of(operator, operator.post(f"{JOBS}{real.pk}/start/")) == [
+        "Only a dry run that has finished can be started for real."
+    ]
+
+
+def test_a_dry_run_is_not_started_for_real_beside_the_same_job_of_another_person(
+    operator: Client, people: list[User], queue: Queue, make_operator: Callable[..., User]
+) -> None:
+    tried = work_off(queue("sign_out", dry_run=True))
+    operator.post(f"{JOBS}{tried.pk}/start/")
+    real = BulkJob.objects.get(dry_run=False)
+
+    operator.force_login(make_operator("carol", "bulk_sign_out", "view_bulkjob"))
+    refused = operator.post(f"{JOBS}{tried.pk}/start/")
+
+    assert messages_of(operator, refused) == [f"The same job is there already, selecting its rows: {real.pk}."]
+    assert BulkJob.objects.filter(dry_run=False).count() == 1
 
 
 def test_an_export_is_downloaded_by_who_may_export_and_see_such_rows(
@@ -393,7 +475,11 @@ def test_who_sees_a_job_and_has_not_its_permission_cannot_steer_it(
     carol = as_carol("view_bulkjob", "bulk_export")
 
     assert "Stop" not in Page(carol.get(f"{JOBS}{job.pk}/change/").content.decode()).values("value")
-    assert carol.post(f"{JOBS}{job.pk}/stop/").status_code == 404
+    assert messages_of(carol, carol.post(f"{JOBS}{job.pk}/stop/")) == [
+        "You have not the permission workflows.bulk_sign_out."
+    ]
+    job.refresh_from_db()
+    assert job.state == State.PREPARING
     assert carol.get(f"{JOBS}{job.pk}/stop/").status_code == 405
 
 
@@ -479,7 +565,9 @@ def test_who_may_only_approve_declines_as_well(
     assert messages_of(operator, operator.post(f"{JOBS}{begun.pk}/decline/")) == [
         "The job does not wait for approval: it is selecting its rows."
     ]
-    assert operator.post(f"{JOBS}{begun.pk}/stop/").status_code == 404
+    assert messages_of(operator, operator.post(f"{JOBS}{begun.pk}/stop/")) == [
+        "You have not the permission workflows.bulk_sign_out."
+    ]
 
 
 def test_the_list_of_jobs_is_filtered_and_searched(operator: Client, people: list[User], queue: Queue) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import pty
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import StringIO
+from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import User
+from accounts.models import SecurityEvent, User
 from tests.bulk.conftest import work_off
-from workflows.bulk.models import BulkJob
+from workflows.bulk import jobs, turns
+from workflows.bulk.models import BulkJob, BulkLane
 
 State = BulkJob.State
 Queue = Callable[..., BulkJob]
@@ -55,11 +61,29 @@ def test_parameters_are_given_by_name(people: list[User], admin: User) -> None:
     assert work_off(BulkJob.objects.get()).done == 2
 
 
-def test_a_job_is_stopped_by_how_its_id_begins(people: list[User], queue: Queue) -> None:
+def test_the_same_job_is_started_again_only_when_that_is_said(people: list[User], admin: User) -> None:
+    start = ("start", "sign_out", "--by", "admin", "--query", "q=person&is_staff__exact=0")
+    bulk(*start)
+    job = BulkJob.objects.get()
+
+    with pytest.raises(CommandError, match=f"The same job is there already, selecting its rows: {job.pk}.*--again"):
+        bulk("start", "sign_out", "--by", "admin", "--query", "is_staff__exact=0&q=person")
+    bulk(*start, "--dry-run")
+    bulk(*start, "--again")
+    assert BulkJob.objects.filter(dry_run=False).count() == 2
+
+    for one in BulkJob.objects.filter(dry_run=False):
+        work_off(one)
+    bulk(*start)
+
+
+def test_a_job_is_stopped_by_how_its_id_begins(people: list[User], queue: Queue, admin: User) -> None:
     job = queue("sign_out")
-    assert bulk("stop", str(job.pk)[:30]) == f"{job.pk} stopped\n"
+    assert bulk("stop", str(job.pk)[:30], "--by", "admin") == f"{job.pk} stopped\n"
     with pytest.raises(CommandError, match="nothing left to stop: the job is stopped"):
-        bulk("stop", str(job.pk))
+        bulk("stop", str(job.pk), "--by", "admin")
+    noted = SecurityEvent.objects.filter(user=admin, details__what="stopped").get()
+    assert noted.details["by"] == {"id": admin.pk, "name": "admin"}
     with pytest.raises(CommandError, match="The job is stopped"):
         bulk("follow", str(job.pk))
 
@@ -92,8 +116,80 @@ def test_what_is_wrong_is_told_and_starts_no_job(
     assert not BulkJob.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("by", "says"),
+    [
+        ([], "arguments are required: --by"),
+        (["--by", "nobody"], "no account 'nobody'"),
+        (["--by", "carol"], r"not the permission workflows\.bulk_sign_out"),
+    ],
+)
+def test_who_may_not_do_what_a_job_does_does_not_stop_it_from_the_terminal_either(
+    people: list[User], queue: Queue, make_operator: Callable[..., User], by: list[str], says: str
+) -> None:
+    make_operator("carol", "bulk_export", "approve_bulkjob", "view_bulkjob")
+    job = queue("sign_out")
+
+    with pytest.raises(CommandError, match=says):
+        bulk("stop", str(job.pk), *by)
+    job.refresh_from_db()
+    assert job.state == State.PREPARING
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[TextIO, Callable[[], str]]]:
+    """A terminal to write to, and what has come to it, which ends it."""
+    reader, writer = pty.openpty()
+    screen = os.fdopen(writer, "w")
+
+    def said() -> str:
+        screen.close()
+        come = b""
+        with suppress(OSError):  # EIO: nobody writes any longer
+            while some := os.read(reader, 4096):
+                come += some
+        return come.decode()
+
+    yield screen, said
+    screen.close()
+    os.close(reader)
+
+
+@pytest.mark.parametrize("columns", [80, 300])
+def test_on_a_terminal_the_progress_is_one_row_that_is_written_over(
+    people: list[User],
+    queue: Queue,
+    terminal: tuple[TextIO, Callable[[], str]],
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    job = queue("sign_out")
+    between: list[Callable[[], object]] = [
+        lambda: take_turn(job),
+        lambda: jobs.note(job, "The mail server is away."),
+        lambda: work_off(job),
+    ]
+    clock = SimpleNamespace(sleep=lambda seconds: between.pop(0)())
+    monkeypatch.setattr("workflows.management.commands.bulk.time", clock)
+    screen, said = terminal
+
+    call_command("bulk", "follow", str(job.pk), stdout=screen)
+
+    first, *moving, last = said().split("\r\033[K")
+    assert first == ""
+    assert [row.split()[0] for row in moving] == ["selecting", "running", "running", "finished"]
+    assert all(len(row) < columns and "\n" not in row for row in moving)
+    assert last.startswith(f"finished  [{'#' * 30}] 100 %  0 done, 12 skipped, 0 failed, 0 left")
+    assert last.endswith("\r\n") and last.count("\n") == 1
+
+
+def take_turn(job: BulkJob) -> None:
+    turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
+
+
 @pytest.mark.parametrize("key", ["", "xyz", "0" * 33, "ffff"])
 def test_an_id_that_is_no_jobs_is_told(people: list[User], queue: Queue, key: str) -> None:
     queue("sign_out")
     with pytest.raises(CommandError, match=r"is no id of a job|There is no job"):
-        bulk("stop", key)
+        bulk("stop", key, "--by", "admin")

@@ -11,12 +11,13 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Notice, SecurityEvent, User
-from tests.markup import Page
+from tests.bulk.conftest import work_off
+from tests.markup import Page, words
 from tests.workflows.conftest import make_run as make_run  # the fixture
-from workflows import ledger, runs
+from workflows import ledger, publishing, runs
 from workflows.bulk import jobs, working
 from workflows.bulk.models import BulkFailure, BulkJob
 from workflows.models import Run, Step
@@ -96,7 +97,7 @@ def test_runs_that_do_not_allow_it_are_skipped_and_the_page_and_the_mail_say_why
     assert (job.done, job.skipped, job.failed) == (1, 3, 0)
     reasons = {
         "The step was skipped already.": 1,
-        "The run was cancelled: nobody goes on with it.": 1,
+        "The run was cancelled. “Run again what was left out” has it go on.": 1,
         "The run has ended (succeeded): there is nothing left to do.": 1,
     }
     assert job.reasons == reasons
@@ -149,13 +150,32 @@ def test_a_dry_run_cancels_nothing_and_says_what_would_be(retrying: list[Run], q
     assert (Notice.objects.get().state, steered()) == (Notice.State.GIVEN_UP, [("cancel", "", "admin")] * 3)
 
 
-def test_where_another_person_has_to_approve_nothing_is_cancelled_before(
-    retrying: list[Run], queue: Queue, do: Do, settings: Settings
+def test_a_dry_run_skips_nothing_and_publishes_no_run(
+    retrying: list[Run],
+    queue: Queue,
+    do: Do,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    published: list[Run] = []
+    monkeypatch.setattr(publishing, "publish", published.append)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        tried = do(queue("skip", **SKIP_ASKING, dry_run=True))
+
+    assert (tried.dry_run, tried.done, published) == (True, 3, [])
+    assert (states(), steered()) == (["retrying"] * 3, [])
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("cancel", {}), ("skip", {"step": ASK})])
+def test_where_another_person_has_to_approve_nothing_is_cancelled_or_skipped_before(
+    retrying: list[Run], queue: Queue, do: Do, settings: Settings, name: str, parameters: dict[str, str]
 ) -> None:
     settings.BULK_APPROVAL = True
 
-    assert do(queue("cancel", query="")).state == BulkJob.State.WAITING
-    assert not Run.objects.filter(state=Run.State.CANCELLED).exists()
+    assert do(queue(name, query="", parameters=parameters)).state == BulkJob.State.WAITING
+    assert set(Run.objects.values_list("state", flat=True)) == {Run.State.RETRYING}
+    assert (states(), steered()) == (["retrying"] * 3, [])
 
 
 @pytest.mark.parametrize(
@@ -175,6 +195,52 @@ def test_who_may_do_it_to_a_run_may_do_it_to_many_and_nothing_else(
     assert queue(name, query="", by=carol, parameters=parameters).requested_by == carol
     with pytest.raises(jobs.Refused, match="You have not the permission"):
         queue("run_again", query="", by=carol)
+
+
+@pytest.fixture
+def failed(make_run: Callable[..., Run], alice: User) -> dict[str, Run]:
+    """A run of each of two kinds, by its kind."""
+    made = {"sign_in": make_run(), "password_change": runs.create_run_of("password_change", alice)}
+    Run.objects.update(state=Run.State.FAILED)
+    return made
+
+
+def test_all_runs_are_those_of_every_kind(failed: dict[str, Run], admin: User, client: Client) -> None:
+    call_command("bulk", "start", "resume", "--by", "admin", "--all")
+
+    job = work_off(BulkJob.objects.get())
+
+    assert (job.total, job.done) == (2, 2)
+    assert not Run.objects.filter(state=Run.State.FAILED).exists()
+    client.force_login(admin)
+    page = Page(client.get(f"/admin/workflows/bulkjob/{job.pk}/change/").content.decode())
+    assert "Selection all rows" in words(page.text)
+
+
+@pytest.mark.parametrize(
+    ("query", "kept", "kinds"),
+    [
+        ("state__exact=failed", "state__exact=failed&kind=sign_in", {"sign_in"}),
+        ("kind=password_change", "kind=password_change", {"password_change"}),
+        ("q=alice@example.com", "q=alice%40example.com", {"sign_in", "password_change"}),
+    ],
+)
+def test_a_filter_that_names_no_kind_is_of_the_one_that_the_list_shows_and_job_and_log_say_so(
+    failed: dict[str, Run], admin: User, query: str, kept: str, kinds: set[str]
+) -> None:
+    call_command("bulk", "start", "resume", "--by", "admin", "--query", query)
+
+    job = work_off(BulkJob.objects.get())
+
+    assert {kind for kind, run in failed.items() if Run.objects.get(pk=run.pk).resumed} == kinds
+    queued = SecurityEvent.objects.get(user=admin, kind=SecurityEvent.Kind.BULK_JOB)
+    assert job.selection["query"] == queued.details["selection"]["query"] == kept
+
+
+@pytest.mark.parametrize("empty", ["", "?", "q=", "p=2"])
+def test_an_empty_filter_of_runs_is_refused_like_any_other(failed: dict[str, Run], admin: User, empty: str) -> None:
+    with pytest.raises(CommandError, match="filter of --query is empty"):
+        call_command("bulk", "start", "resume", "--by", "admin", "--query", empty)
 
 
 @pytest.mark.parametrize("step", ["", "check_device", "no_such_step"])

@@ -25,6 +25,7 @@ State = BulkJob.State
 def half_done(people: list[User], queue: Queue, monkeypatch: pytest.MonkeyPatch) -> BulkJob:
     """An export of which one chunk of three is written."""
     monkeypatch.setattr(snapshot, "CHUNK", 5)
+    monkeypatch.setattr(snapshot, "SLICE", 60.0)  # one message selects all, also on a busy machine
     job = queue("export_users")
     take_turn(job)
     with monkeypatch.context() as patch:
@@ -134,22 +135,22 @@ def test_after_that_week_it_cannot_go_on_and_its_page_says_so(half_done: BulkJob
     assert (half_done.state, half_done.done) == (State.STOPPED, 5)
 
 
-def break_row(patch: pytest.MonkeyPatch) -> None:
-    """One row of an export fails."""
-    export = registry.get("export_users")
+def break_row(patch: pytest.MonkeyPatch, name: str) -> None:
+    """One row of this action fails."""
+    whole = registry.get(name)
 
     def do(user: User, work: Work) -> Did | Skipped:
         if user.username == "person01":
             raise RowFailed("it is wrong")
-        return export.do(user, work)
+        return whole.do(user, work)
 
-    patch.setitem(registry._actions, export.name, Action(**{**export.__dict__, "do": do}))
+    patch.setitem(registry._actions, name, Action(**{**whole.__dict__, "do": do}))
 
 
 def test_failed_rows_of_a_job_that_was_stopped_are_retried_within_that_week_alone(
     people: list[User], queue: Queue, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    break_row(monkeypatch)
+    break_row(monkeypatch, "export_users")
     job = queue("export_users")
     take_turn(job)
     take_turn(job)
@@ -161,17 +162,39 @@ def test_failed_rows_of_a_job_that_was_stopped_are_retried_within_that_week_alon
         jobs.retry_failed(job, by=admin)
 
 
-def test_failed_rows_of_a_job_that_has_finished_are_retried_at_any_time(
+def test_failed_rows_of_a_job_that_has_finished_are_retried_after_that_week_as_well(
     people: list[User], queue: Queue, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        break_row(patch)
-        job = work_off(queue("export_users"))
-    assert (job.done, job.failed) == (11, 1)
+        break_row(patch, "forget_devices")
+        job = work_off(queue("forget_devices"))
+    assert (job.skipped, job.failed) == (11, 1)
     let_pass(job, days=30)
     assert upkeep.delete_old_chunks() == 1
 
     jobs.retry_failed(job, by=admin)
 
-    assert work_off(job).done == 12
+    assert work_off(job).skipped == 12
     assert not BulkFailure.objects.exists()
+
+
+def test_but_not_where_its_file_would_then_have_these_rows_alone_and_the_page_says_so(
+    people: list[User], queue: Queue, admin: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(admin)
+    with monkeypatch.context() as patch:
+        break_row(patch, "export_users")
+        job = work_off(queue("export_users"))
+    page = f"{JOBS}{job.pk}/change/"
+    assert "Retry the failed rows" in Page(client.get(page).content.decode()).values("value")
+    let_pass(job, days=7)
+
+    shown = Page(client.get(page).content.decode())
+    assert "Retry the failed rows" not in shown.values("value")
+    said = "It ended more than a week ago: its file is kept no longer, and would have the retried rows alone."
+    assert said in shown.text
+    answer = client.post(f"{JOBS}{job.pk}/retry/", follow=True)
+
+    assert [str(message) for message in answer.context["messages"]] == [said]
+    job.refresh_from_db()
+    assert (job.state, job.failed) == (State.FINISHED, 1)

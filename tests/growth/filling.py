@@ -1,5 +1,5 @@
 """A site that has been used for a year, written by a few statements: 200,000 sign-ins of 20,000 people, and as many
-changes of passwords as people.
+changes of passwords, and bulk jobs, as people.
 
 Of these, runs and steps are as many as they would be, results are those of a week.
 """
@@ -16,6 +16,7 @@ from django.db.models import Model
 from django_celery_results.models import TaskResult
 
 from accounts.models import Device, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
+from workflows.bulk.models import BulkFailure, BulkJob
 from workflows.models import Alert, Chord, Run, Step
 
 PEOPLE = 20_000
@@ -39,6 +40,8 @@ FILLED: list[type[Model]] = [
         Chord,
         TaskResult,
         Session,
+        BulkJob,
+        BulkFailure,
     )
 ]
 # Over how many days sign-ins are spread, until an hour ago.
@@ -132,11 +135,15 @@ def _fill_password_changes() -> None:
 
 
 def _fill_others() -> None:
-    """Failed sign-ins, sessions and limits on sign-ins."""
+    """Failed sign-ins, sessions, limits on sign-ins, and bulk jobs, of which each had a row that failed."""
     failed = {"kind": "'sign_in_failed'", "created_at": f"now() - interval '{DAYS} days' * n / {PEOPLE}"}
     _insert(SecurityEvent, PEOPLE, id=f"{SIGN_INS} + n", user_id="n", **failed)
     later = "now() + interval '1 hour' + interval '1 second' * n"
     _insert(Session, SIGN_INS, session_key=_token("n"), session_data="''", expire_date=later)
+    ended = {"finished_at": f"now() - interval '{DAYS} days' * n / {PEOPLE}", "state": "'finished'"}
+    job = {"id": _uuid("n"), "token": _uuid("n"), "action": "'sign_out'", "selection": """'{"query": ""}'"""}
+    _insert(BulkJob, PEOPLE, **job, **ended, total="1", failed="1", created_at=ended["finished_at"])
+    _insert(BulkFailure, PEOPLE, job_id=_uuid("n"), row="'1'", reason="'550 no such person'")
     _insert_into("cache", PEOPLE, {"cache_key": _token("n"), "value": "''", "expires": later}, [])
 
 

@@ -1,4 +1,4 @@
-"""A chunk of a bulk job costs what is in it, wherever in the table that is."""
+"""A chunk of a bulk job costs what is in it, wherever that is; a look for the same job next to nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from accounts.models import SignIn, User
 from tests.growth.filling import BUSY
 from tests.growth.plans import assert_touched, explained
-from workflows.bulk import registry, selection, snapshot
+from workflows.bulk import jobs, registry, selection, snapshot
 
 
 @pytest.fixture
@@ -38,3 +38,13 @@ def test_sign_ins_of_everybody(operator: User) -> None:
 
     assert len(ids) == snapshot.CHUNK
     assert sum(statement.rows for statement in statements) <= 25_000
+
+
+def test_whether_the_same_job_is_there_already(operator: User) -> None:
+    action = registry.get("sign_out")
+
+    with explained() as statements:
+        twin = jobs.twin_of(action, selection=selection.of_query(action, "is_staff__exact=0"), parameters={})
+
+    assert twin is None
+    assert_touched(statements, rows=1, buffers=10)

@@ -45,7 +45,7 @@ def test_nothing_is_due() -> None:
 
 @pytest.mark.usefixtures("_due")
 def test_a_batch_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = 3 + len(retention.SIMPLE)
+    kinds = 4 + len(retention.SIMPLE)
     # A clock that goes on by a second whenever it is looked at, which is after each batch.
     monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=itertools.count().__next__))
 
@@ -56,6 +56,7 @@ def test_a_batch_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         "accounts.PasswordChange",
         "accounts.SignIn",
         "workflows.Step",
+        "workflows.BulkFailure",
         "sessions.Session",
         "django_celery_results.TaskResult",
     } <= set(deleted)

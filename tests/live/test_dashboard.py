@@ -6,14 +6,14 @@ import pytest
 from django.core.cache import cache
 
 from loginwatch.dashboard import site
-from loginwatch.tasks import note_workers
+from loginwatch.tasks import show_at_start
 from tests.waiting import wait_for
 
 
 @pytest.mark.usefixtures("empty_broker", "worker")
-def test_who_answers_is_noted() -> None:
+def test_who_answers_is_noted_when_beat_starts() -> None:
     cache.delete(site.WORKERS_KEY)
-    note_workers.delay()
+    show_at_start()
 
     _, workers = wait_for(lambda: cache.get(site.WORKERS_KEY), "the workers are noted")
     assert [name.partition("@")[0] for name in workers] == ["worker"]

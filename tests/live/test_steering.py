@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Notice, SecurityEvent, User, Verdict
@@ -20,9 +19,6 @@ from tests.workflows.conftest import SAFARI
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import ledger
-from workflows.bulk.actions.runs import run_again
-from workflows.bulk.models import BulkJob
-from workflows.bulk.registry import Did, Work
 from workflows.models import Attempt, Chord, Run, Step, task_id_of
 from workflows.publishing import publish
 from workflows.steering.actions import Action, steer
@@ -198,8 +194,7 @@ def test_what_is_behind_a_group_of_which_a_member_is_run_again_waits_for_that(
     wait_for(lambda: finished(run), "the run ends without its notice")
 
     mails.gate.clear()
-    with transaction.atomic():
-        assert run_again(run, Work(BulkJob(), carol)) == Did.DONE
+    steer(run.pk, Action.RUN_AGAIN, by=carol)
     wait_for(lambda: step_of(run, Name.NOTIFY_USER).state == Step.State.RUNNING, "the mail is on its way")
     do(make_run())
     assert step_of(run, ASK).state == Step.State.WAITING

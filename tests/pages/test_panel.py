@@ -41,7 +41,7 @@ def test_a_page_is_told_to_ask_more_rarely_and_keeps_what_it_shows(alice: User, 
     client = signed_in(alice, run)
     page = page_of(client, reverse("workflows:run", args=[run.pk]))
     asking = page.find("div", id="run-poll").attributes["hx-get"]
-    for seconds, every in ((4, 2), (7, 4), (40, 8), (100, 20), (1000, 30)):
+    for seconds, every in ((2, 2), (7, 7), (1000, 30)):
         Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(seconds=seconds))
         seen = glance(run.pk)
         assert seen and seen.poll == every

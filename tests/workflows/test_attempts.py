@@ -57,16 +57,16 @@ def attempt(run: Run, name: str, act: object) -> Result:
 def test_a_hindered_attempt_is_put_off_and_the_next_has_the_next_number(run: Run, name: str, error: Exception) -> None:
     with pytest.raises(TryAgain) as again:
         attempt(run, name, hindered_by(error))
-    (put_off,) = step_of(run, name).failed_attempts.all()
-    assert (put_off.number, put_off.outcome) == (1, "put_off")
-    assert put_off.error == again.value.reason
-    assert put_off.next_at == step_of(run, name).leased_until
+    (hindered,) = step_of(run, name).failed_attempts.all()
+    assert (hindered.number, hindered.outcome) == (1, "hindered")
+    assert hindered.error == again.value.reason
+    assert hindered.next_at == step_of(run, name).leased_until
 
     end_the_lease(run, name)
     attempt(run, name, do)
 
     assert (step_of(run, name).state, step_of(run, name).attempts) == (Step.State.SUCCEEDED, 2)
-    assert noted(run, name) == [(1, "put_off")]
+    assert noted(run, name) == [(1, "hindered")]
 
 
 @pytest.mark.parametrize("name", [Name.SAVE_EVENT, Name.NOTIFY_USER])
@@ -162,7 +162,22 @@ def test_a_step_that_was_given_up_is_tried_as_often_once_a_person_has_it_go_on(
         ledger.fail_step(run.pk, Name.SAVE_EVENT, "GaveUp")
         runs.reopen_failed_runs()
 
-    assert noted(run, Name.SAVE_EVENT) == [(1, "put_off"), (2, "failed"), (3, "put_off"), (4, "failed")]
+    assert noted(run, Name.SAVE_EVENT) == [(1, "hindered"), (2, "failed"), (3, "hindered"), (4, "failed")]
+
+
+def test_a_step_that_asked_often_is_not_given_up_as_the_database_hinders_it_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(step: Step) -> Result:
+        raise TryAgain("not yet", delay=10)
+
+    monkeypatch.setattr(ledger, "MOST_ATTEMPTS", 2)
+    for act in (ask, ask, ask, hindered_by(OperationalError("deadlock detected"))):
+        with pytest.raises(TryAgain):
+            ledger.in_database(run.pk, Name.SAVE_EVENT, act)  # type: ignore[arg-type]
+        end_the_lease(run, Name.SAVE_EVENT)
+
+    assert [outcome for _, outcome in noted(run, Name.SAVE_EVENT)] == ["put_off", "put_off", "put_off", "hindered"]
 
 
 @pytest.mark.parametrize(

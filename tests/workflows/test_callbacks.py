@@ -114,9 +114,11 @@ def test_a_process_that_is_killed_after_a_person_had_the_run_go_on_is_noted_as_t
     runs.reopen_failed_runs()
     runs.mark_published(run.pk)
 
-    call(step_tasks.on_chain_error, run, Name.CHECK_DEVICE)
+    for callback in (step_tasks.on_chain_error, step_tasks.on_chain_error, step_tasks.on_group_error):
+        call(callback, run, Name.CHECK_DEVICE)
 
-    assert list(run.callback_calls.values_list("reason", "resumed")) == [("interrupted", 1)]
+    noted = run.callback_calls.values_list("level", "reason", "resumed", "calls")
+    assert list(noted) == [("chain", "interrupted", 1, 2), ("group", "interrupted", 1, 1)]
     run.refresh_from_db()
     assert run.published_at is None
 

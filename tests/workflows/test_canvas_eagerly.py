@@ -17,10 +17,10 @@ from tests.workflows.error_calls import call
 from tests.workflows.risk_service import Answer, RiskService
 from workflows import steps, tasks
 from workflows.breakers import Call
-from workflows.canvas import SIGN_IN, sign_in_canvas
 from workflows.ledger import TryAgain
 from workflows.models import Run, Step
 from workflows.risk import risk_api
+from workflows.sign_in import SIGN_IN, sign_in_canvas
 from workflows.step_tasks import on_chain_error
 from workflows.steps import Name
 

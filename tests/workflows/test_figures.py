@@ -12,11 +12,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import SecurityEvent, SignIn, User, Verdict
+from accounts.models import Notice, SecurityEvent, SignIn, User, Verdict
 from workflows import figures
 from workflows.figures import Figures, Span
 from workflows.models import Period, Run
-from workflows.runs import create_run
+from workflows.runs import create_run, create_run_of
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -35,7 +35,14 @@ def sign_in(user: User, at: datetime, *, took: float | None = 0.1, **fields: obj
     if took is not None:
         ended = at + timedelta(seconds=took)
         Run.objects.filter(pk=run.pk).update(state=Run.State.SUCCEEDED, finished_at=ended)
+    Run.objects.filter(pk=run.pk).update(created_at=at)
     return made
+
+
+def an_hour_begins() -> None:
+    """Of which there is nothing yet."""
+    now = timezone.now()
+    Period.objects.filter(span=Span.HOUR, began_at__gt=now - timedelta(hours=1)).delete()
 
 
 def test_all_that_there_is_is_counted_the_first_time(site: None) -> None:
@@ -53,9 +60,10 @@ def test_a_period_begins_with_its_hour_and_ends_before_the_next(alice: User) -> 
     for at in (NOON, NOON + timedelta(minutes=59, seconds=59), NOON + timedelta(hours=1)):
         sign_in(alice, at)
 
-    counted = figures.count(Span.HOUR, NOON, NOON + timedelta(hours=2))
-    assert {at: one.counts["sign_ins"] for at, one in counted.items()} == {NOON: 2, NOON + timedelta(hours=1): 1}
-    assert figures.count(Span.HOUR, NOON, NOON + timedelta(minutes=1))[NOON].counts["sign_ins"] == 1
+    figures.write(NOON, NOON + timedelta(hours=2))
+    hours = figures.read(Span.HOUR, NOON, NOON + timedelta(hours=2))
+    assert {at: one.counts["sign_ins"] for at, one in hours.items()} == {NOON: 2, NOON + timedelta(hours=1): 1}
+    assert figures.count(NOON, NOON + timedelta(minutes=1))[NOON].counts["sign_ins"] == 1
 
 
 def test_a_sign_in_that_is_committed_while_it_is_counted_is_counted_in_full_the_next_time(alice: User) -> None:
@@ -68,23 +76,92 @@ def test_a_sign_in_that_is_committed_while_it_is_counted_is_counted_in_full_the_
         return execute(sql, *arguments)
 
     with connection.execute_wrapper(commit_between_two_counts):
-        figures.write(Span.HOUR, NOON, NOON + timedelta(hours=1))
-    figures.write(Span.HOUR, NOON, NOON + timedelta(hours=1))
+        figures.write(NOON, NOON + timedelta(hours=1))
+    figures.write(NOON, NOON + timedelta(hours=1))
 
     (hour,) = Period.objects.all()
     assert (hour.counts["sign_ins"], sum(hour.durations.values())) == (1, 1)
 
 
-def test_what_comes_late_is_counted_where_its_sign_in_was(alice: User) -> None:
-    at = timezone.now() - timedelta(minutes=5)
+@pytest.mark.parametrize("hours", [0.5, 1, 5, 25])
+def test_a_verdict_and_a_mail_that_come_late_are_counted_where_their_sign_in_was(alice: User, hours: float) -> None:
+    at = timezone.now() - timedelta(hours=hours)
     late = sign_in(alice, at, took=None)
+    sign_in(alice, timezone.now() - timedelta(minutes=2))
+    Notice.objects.create(sign_in=late, message_id="late", state=Notice.State.HANDED_OVER)
     figures.roll_up()
-    Run.objects.filter(sign_in=late).update(state=Run.State.FAILED, finished_at=timezone.now())
+    Verdict.objects.create(sign_in=late, score=90, decision=Verdict.Decision.DENY)
+    Notice.objects.update(state=Notice.State.SENT)
+    if hours > 1:
+        an_hour_begins()
     figures.roll_up()
 
-    (minute,) = Period.objects.filter(span=Span.MINUTE)
-    assert minute.counts["runs_failed"] == 1
-    assert sum(minute.durations.values()) == 1
+    for span in Span:
+        *_, counted = figures.read(span, at - timedelta(hours=1), at).values()
+        told = {name: counted.counts[name] for name in ("notices", "notices_unsent", "deny")}
+        assert told == {"notices": 1, "notices_unsent": 0, "deny": 1}, span
+
+
+@pytest.mark.parametrize("hours", [0.1, 0.5, 6, 50])
+def test_a_run_is_counted_when_it_ends_however_late(alice: User, hours: float) -> None:
+    began, ended = timezone.now() - timedelta(hours=hours), timezone.now() - timedelta(seconds=1)
+    late = sign_in(alice, began, took=None)
+    figures.roll_up()
+    Run.objects.filter(sign_in=late).update(state=Run.State.FAILED, finished_at=ended, healed=3)
+    figures.roll_up()
+
+    for span in Span:
+        *_, period = figures.read(span, ended - timedelta(hours=1), timezone.now()).items()
+        at, figure = period
+        assert timedelta(0) <= ended - at < (timedelta(hours=1) if span == Span.HOUR else timedelta(minutes=1))
+        assert (figure.counts["runs_ended"], figure.counts["runs_failed"], figure.counts["healed"]) == (1, 1, 3)
+        assert figure.percentile(0.99) == pytest.approx(hours * 3600, rel=figures.STEP - 1)
+
+
+def test_runs_of_no_sign_in_are_counted(alice: User) -> None:
+    sign_in(alice, timezone.now() - timedelta(minutes=1))
+    run = create_run_of("password_change", alice, password_change=1)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.DEGRADED, finished_at=timezone.now())
+    figures.roll_up()
+
+    whole = figures.total(figures.read(Span.HOUR, run.created_at - timedelta(hours=2), timezone.now()).values())
+    assert (whole.counts["runs_ended"], whole.counts["runs_degraded"]) == (2, 1)
+
+
+def test_a_run_that_is_gone_on_with_has_failed_before(alice: User) -> None:
+    now = timezone.now()
+    run = Run.objects.filter(sign_in=sign_in(alice, now - timedelta(minutes=40)))
+    run.update(state=Run.State.FAILED, finished_at=now - timedelta(minutes=30))
+    figures.roll_up()
+    run.update(state=Run.State.SUCCEEDED, finished_at=now - timedelta(minutes=5))
+    figures.roll_up()
+
+    for span in Span:
+        whole = figures.total(figures.read(span, now - timedelta(hours=2), timezone.now()).values())
+        assert (whole.counts["runs_ended"], whole.counts["runs_failed"], whole.durations.total()) == (2, 1, 2)
+
+
+def test_what_has_not_changed_is_not_written_again(site: None) -> None:
+    figures.roll_up()
+
+    assert figures.roll_up() == 0
+
+
+def test_a_first_time_that_is_cut_short_is_gone_on_with(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter([figures.count, figures.count])
+
+    def cut_short(begin: datetime, end: datetime) -> dict[datetime, Figures]:
+        return next(calls)(begin, end)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(figures, "count", cut_short)
+        with pytest.raises(StopIteration):
+            figures.roll_up()
+    assert Period.objects.filter(span=Span.HOUR).exists()
+    figures.roll_up()
+
+    whole = figures.total(figures.read(Span.HOUR, NOON - timedelta(days=9000), timezone.now()).values()).counts
+    assert whole["sign_ins"] == SignIn.objects.count()
 
 
 def test_rolling_up_again_changes_nothing(site: None) -> None:
@@ -98,7 +175,7 @@ def test_rolling_up_again_changes_nothing(site: None) -> None:
 def test_hours_that_were_missed_are_caught_up_on(alice: User) -> None:
     now = timezone.now()
     sign_in(alice, now - timedelta(hours=40))
-    figures.write(Span.HOUR, now - timedelta(hours=41), now - timedelta(hours=39))
+    figures.write(now - timedelta(hours=41), now - timedelta(hours=39))
     sign_in(alice, now - timedelta(hours=30))
     figures.roll_up()
 

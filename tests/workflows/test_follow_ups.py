@@ -155,6 +155,15 @@ def test_the_mail_server_is_away_and_the_deliveries_go_on_with_it(due: Notice, m
     assert len(mail.outbox) == 2
 
 
+def test_operators_are_told_of_one_that_cannot_be_made(due: Notice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.notices.notice_context", _err)
+
+    assert not follow_ups.follow_up(due.pk)
+
+    alert = Alert.objects.get(kind=Alert.Kind.NOTICE_NOT_MADE)
+    assert (alert.run_id, alert.text) == (due.sign_in.run.pk, f"follow-up of the {due}: KeyError: 'place'")
+
+
 def test_what_is_claimed_and_not_sent_is_sent_by_the_deliveries(due: Notice, monkeypatch: pytest.MonkeyPatch) -> None:
     from workflows.periodic import deliver_notices
 
@@ -181,6 +190,10 @@ def test_a_follow_up_is_forgotten_with_its_sign_in(due: Notice, settings: Settin
 
 def _refuse(*_: object) -> None:
     raise ConnectionRefusedError
+
+
+def _err(notice: Notice) -> dict[str, Any]:
+    raise KeyError("place")
 
 
 def _die(*_: object) -> datetime:

@@ -11,14 +11,14 @@ from django.core.cache import cache
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.models import User
+from accounts.models import SecurityEvent, User
 from tests.workflows.past import let_pass
 from workflows import backlog, figures, ledger, publishing, runs
 from workflows.models import Run, Step
 from workflows.presentation.representation import run_as_dict
 from workflows.recovery import recover_runs
 from workflows.results.walk import walk
-from workflows.steering.actions import Action, steer
+from workflows.steering.actions import Action, retry_waiting_steps, steer
 from workflows.steps import Name
 
 QUEUES = ("sign_in", "under_way", "mail", "risk")
@@ -128,11 +128,27 @@ def test_nor_are_failed_runs_that_recovery_was_told_to_go_on_with(published: Run
     assert told(published) == (2, 0)
 
 
+def test_of_two_steps_that_an_operator_has_tried_again_the_run_is_published_once(
+    published: Run, carol: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    waiting = published.steps.filter(name__in=[Name.NOTIFY_USER, Name.SAVE_EVENT])
+    waiting.update(state=Step.State.RETRYING, leased_until=later)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        retry_waiting_steps(published.pk, by=carol)
+
+    assert told(published) == (2, 0)
+    assert set(waiting.values_list("state", "leased_until")) == {(Step.State.WAITING, None)}
+    noted = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.RUN_STEERED).order_by("pk")
+    assert [event.details["step"] for event in noted] == [Name.NOTIFY_USER, Name.SAVE_EVENT]
+
+
 def test_the_figures_count_what_was_healed(published: Run, act: Callable[[Action, str], None]) -> None:
     act(Action.RETRY, ASK)
     let_pass(published)
     recover_runs()
+    runs.finish_run(published)
 
-    at = published.sign_in.created_at
-    counted = figures.total(figures.count(figures.Span.MINUTE, at, at + timedelta(seconds=1)).values())
+    counted = figures.total(figures.count(published.sign_in.created_at, timezone.now()).values())
     assert counted.counts["healed"] == 1

@@ -73,6 +73,25 @@ def test_one_that_is_silent_beyond_the_time_limit_counts_as_away(
     fail(notice, Open)
 
 
+@pytest.mark.parametrize("error", [notices.MailNotMade, notices.MailRefused])
+def test_a_mail_that_is_itself_at_fault_leaves_it_to_another_to_ask(
+    mail: MailServer, notice: Notice, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def be_at_fault(notice: Notice) -> None:
+        raise error
+
+    open_it(mail, notice)
+    mail.become(Mood.WELL)
+    Breaker.objects.update(probe_at=timezone.now())
+    breakers.forget()
+    with monkeypatch.context() as patched:
+        patched.setattr(notices, "send_notice", be_at_fault)
+        fail(notice, error)
+
+    breakers.forget()
+    mailing.send(notice)
+
+
 def test_when_its_time_has_come_one_mail_asks_whether_it_is_back(mail: MailServer, notice: Notice) -> None:
     open_it(mail, notice)
     mail.become(Mood.WELL)

@@ -14,8 +14,9 @@ from django.utils import timezone
 from accounts.models import SecurityEvent
 from workflows import ledger, missed_calls, publishing, runs
 from workflows.callbacks import Level, note_call
-from workflows.canvas import error_callbacks, sign_in_canvas
+from workflows.canvas import error_callbacks
 from workflows.models import CallbackCall, Run, Step
+from workflows.sign_in import sign_in_canvas
 from workflows.steps import Name
 
 Published = list[tuple[str, str]]

@@ -18,7 +18,7 @@ from tests.workflows.error_calls import call
 from tests.workflows.password_changes import MakeChange, MakeSession, change_of, is_alive
 from tests.workflows.password_changes import make_change as make_change  # the fixture
 from tests.workflows.password_changes import make_session as make_session  # the fixture
-from workflows import notifying, periodic, tasks
+from workflows import about, notifying, periodic, tasks
 from workflows import password_change as tasks_of_password_change
 from workflows import password_steps as steps
 from workflows.ledger import LEASE, TryAgain
@@ -230,7 +230,7 @@ def test_a_notice_whose_step_failed_for_good_is_given_up(run: Run, make_change: 
 def test_a_run_of_neither_has_no_notice(alice: User, run: Run) -> None:
     Notice.objects.create(password_change=change_of(run), message_id="<of another>")
 
-    assert not notifying.notices_of(Run(kind="another", user=alice)).exists()
+    assert not about.notices_of(Run(kind="another", user=alice)).exists()
 
 
 def test_a_lease_is_longer_than_the_hard_time_limit_of_its_task() -> None:

@@ -85,7 +85,11 @@ def test_an_operator_is_offered_what_the_run_allows_as_it_stands(operator: Calla
         "Resume the run", "Skip: notify the user", "Skip: ask the risk service", "Cancel the run",
     }  # fmt: skip
 
+    Run.objects.update(state=Run.State.CANCELLED)
+    assert offered(client, failed) == {"Run again what was left out"}
+
     Run.objects.update(state=Run.State.SUCCEEDED)
+    failed.steps.update(state=Step.State.SUCCEEDED)
     assert offered(client, failed) == set()
 
 
@@ -101,6 +105,8 @@ def test_staff_without_the_permission_see_no_such_button_and_may_not(
     operator: Callable[..., Client], failed: Run, retrying: Run, action: Action
 ) -> None:
     run = retrying if action is Action.RETRY else failed
+    if action is Action.RUN_AGAIN:
+        Run.objects.update(state=Run.State.CANCELLED)
     client = operator(*set(Action) - {action})
 
     assert not any(label.startswith(words(action)) for label in offered(client, run))
@@ -111,7 +117,8 @@ def test_staff_without_the_permission_see_no_such_button_and_may_not(
 
 
 def words(action: Action) -> str:
-    return {Action.RETRY: "Try again now", Action.SKIP: "Skip"}.get(action, action.capitalize())
+    named = {Action.RETRY: "Try again now", Action.SKIP: "Skip", Action.RUN_AGAIN: "Run again"}
+    return named.get(action, action.capitalize())
 
 
 @pytest.mark.parametrize("action", Action)
@@ -186,6 +193,7 @@ def test_what_is_refused_is_told_before_and_after(admin: User, run: Run) -> None
         (Action.RESUME, Run.State.QUEUED, "The run goes on from what failed."),
         (Action.SKIP, Run.State.QUEUED, "The step was skipped: ask the risk service. The run goes on."),
         (Action.CANCEL, Run.State.CANCELLED, "The run was cancelled."),
+        (Action.RUN_AGAIN, Run.State.QUEUED, "The run does what was left out."),
     ],
 )
 def test_after_it_the_runs_page_says_what_was_done(

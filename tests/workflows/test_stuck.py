@@ -67,14 +67,14 @@ def test_what_comes_again_after_a_while_is_another(make_run: Callable[..., Run],
         run = make_run()
         clock.shift(61)
         look_for_stuck_runs()
-        runs.finish_run(run.pk)
+        runs.finish_run(run)
         clock.shift(LASTS + 1)
         assert look_for_stuck_runs() == 0
         assert len(stuck_alerts()) == alerts
 
 
 def test_runs_that_ended_or_are_young_are_none(make_run: Callable[..., Run], clock: time_machine.Traveller) -> None:
-    runs.finish_run(make_run().pk)
+    runs.finish_run(make_run())
     runs.fail_run(make_run().pk)
     clock.shift(61)
     make_run()
@@ -89,8 +89,9 @@ def test_a_run_that_was_gone_on_with_is_as_young_as_that(run: Run, clock: time_m
     runs.reopen_failed_runs()
     assert look_for_stuck_runs() == 0
 
-    runs.mark_published(run.pk)
-    clock.shift(61)
+    clock.shift(41)
+    runs.mark_published(run.pk)  # which makes it no younger
+    clock.shift(20)
     assert look_for_stuck_runs() == 1
     assert stuck_alerts()[0].text.endswith("the oldest is 61 s old")
 

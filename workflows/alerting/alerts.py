@@ -10,11 +10,9 @@ import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -22,7 +20,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from accounts.database import insist
-from accounts.mail import give
+from accounts.mail import give, site_host, write
 from workflows.alerting import episodes
 from workflows.alerting.episodes import Message
 from workflows.models import Alert
@@ -137,23 +135,19 @@ def newest_of(message: Message) -> QuerySet[Alert]:
 def _send(message: Message) -> None:
     """Raises OSError where the mail was not taken. Another attempt at the same alerts has the same Message-ID."""
     context = _context(message)
-    mail = EmailMultiAlternatives(
-        subject=" ".join(render_to_string("workflows/alert_subject.txt", context).split()),
+    mail = write(
+        subject=render_to_string("workflows/alert_subject.txt", context),
         body=render_to_string("workflows/alert.txt", context),
+        html=render_to_string("workflows/alert.html", context),
         to=settings.OPERATOR_EMAILS,
-        # RFC 3834: no out-of-office reply is wanted.
-        headers={
-            "Message-ID": f"<alerts.{message.id}@{settings.SITE_HOST}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        message_id=f"<alerts.{message.id}@{settings.SITE_HOST}>",
     )
-    mail.attach_alternative(render_to_string("workflows/alert.html", context), "text/html")
     give(mail)
 
 
 def _context(message: Message) -> dict[str, Any]:
     return {
-        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "site_host": site_host(),
         "counts": _in_words(message.counts),
         "remedies": [wording.remedy for kind, wording in WORDINGS.items() if kind in message.counts],
         "number": len(message.alerts),

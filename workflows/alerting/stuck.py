@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,7 +22,7 @@ from workflows.steps import Name
 EPISODE = "workflows.alerting.stuck"
 LASTS = 600
 # A run that was gone on with after it had ended is as old as that.
-BEGAN_AT = Case(When(resumed=0, then=F("created_at")), default=Coalesce("published_at", "recover_at"))
+BEGAN_AT = Coalesce("resumed_at", "created_at")
 
 
 def look_for_stuck_runs() -> int:
@@ -46,6 +47,11 @@ def stuck_runs(now: datetime) -> QuerySet[Run]:
     return stuck
 
 
+def oldest(runs: QuerySet[Run]) -> tuple[UUID, datetime] | None:
+    """Which of these began first, and when."""
+    return runs.order_by(BEGAN_AT).values_list("pk", BEGAN_AT).first()
+
+
 def _is_left_alone(since: datetime) -> bool:
     """The risk service, or it was lately: then those that waited for it are still coming back."""
     lately = Q(opened_at__isnull=False) | Q(closed_at__gte=since)
@@ -53,10 +59,10 @@ def _is_left_alone(since: datetime) -> bool:
 
 
 def _tell(number: int) -> None:
-    oldest = stuck_runs(timezone.now()).order_by(BEGAN_AT).values_list("pk", BEGAN_AT).first()
-    if oldest is None:
+    found = oldest(stuck_runs(timezone.now()))
+    if found is None:
         return
-    run_id, began_at = oldest
+    run_id, began_at = found
     age = (timezone.now() - began_at).total_seconds()
     are = "run has" if number == 1 else "runs have"
     text = f"{number:,} {are} not ended within {settings.RUN_OBJECTIVE:g} s; the oldest is {age:,.0f} s old"

@@ -6,18 +6,16 @@ import logging
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.database import insist
-from accounts.mail import give
+from accounts.mail import give, site_host, write
 from workflows.bulk import messages
 from workflows.bulk.models import BulkChunk, BulkJob
 from workflows.bulk.progress import title_of
@@ -98,15 +96,11 @@ def _give_up(job: BulkJob) -> None:
 def _send(job: BulkJob, to: str) -> None:
     """Raises OSError or ValueError. Every attempt carries the same Message-ID."""
     context = mail_context(job)
-    mail = EmailMessage(
-        subject=" ".join(render_to_string("workflows/bulk/mail_subject.txt", context).split()),
+    mail = write(
+        subject=render_to_string("workflows/bulk/mail_subject.txt", context),
         body=render_to_string("workflows/bulk/mail.txt", context),
         to=[to],
-        # RFC 3834: no out-of-office reply is wanted.
-        headers={
-            "Message-ID": f"<bulk.{job.pk}.{job.round}@{settings.SITE_HOST}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        message_id=f"<bulk.{job.pk}.{job.round}@{settings.SITE_HOST}>",
     )
     give(mail)
 
@@ -116,6 +110,6 @@ def mail_context(job: BulkJob) -> dict[str, Any]:
         "job": job,
         "title": title_of(job),
         "has_failed": job.state == State.FAILED,
-        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "site_host": site_host(),
         "url": settings.SITE_URL + reverse("admin:workflows_bulkjob_change", args=[job.pk]),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -21,12 +21,21 @@ from accounts.admin import ReadOnlyAdmin
 from accounts.filters import SinceFilter
 from accounts.models import User
 from workflows.bulk import files, jobs, registry, selection, upkeep
+from workflows.bulk.jobs import Act
 from workflows.bulk.models import BulkChunk, BulkJob
 from workflows.bulk.progress import progress_of, title_of
 
 # Failed rows that the page shows; the file has all.
 MOST_SHOWN = 1_000
 State = BulkJob.State
+# What a button of the page does to the job that it shows.
+STEERING: dict[Act, Callable[..., None]] = {
+    Act.APPROVE: jobs.approve,
+    Act.DECLINE: jobs.decline,
+    Act.STOP: jobs.stop,
+    Act.GO_ON: jobs.go_on,
+    Act.RETRY: jobs.retry_failed,
+}
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -79,13 +88,6 @@ class BulkJobAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        steering: dict[str, Callable[..., None]] = {
-            "approve": jobs.approve,
-            "decline": jobs.decline,
-            "stop": jobs.stop,
-            "go-on": jobs.go_on,
-            "retry": jobs.retry_failed,
-        }
         return [
             path("<uuid:job_id>/panel/", never_cache(require_safe(self.panel)), name="workflows_bulkjob_panel"),
             path("<uuid:job_id>/failures.csv", view(self.failures_file), name="workflows_bulkjob_failures"),
@@ -93,11 +95,11 @@ class BulkJobAdmin(ReadOnlyAdmin):
             path("<uuid:job_id>/start/", view(require_POST(self.start)), name="workflows_bulkjob_start"),
             *(
                 path(
-                    f"<uuid:job_id>/{name}/",
+                    f"<uuid:job_id>/{act}/",
                     view(require_POST(partial(self.steer, what))),
-                    name=f"workflows_bulkjob_{name}",
+                    name=f"workflows_bulkjob_{act}",
                 )
-                for name, what in steering.items()
+                for act, what in STEERING.items()
             ),
             *super().get_urls(),
         ]
@@ -126,8 +128,6 @@ class BulkJobAdmin(ReadOnlyAdmin):
 
     def steer(self, what: Callable[..., None], request: HttpRequest, job_id: UUID) -> HttpResponse:
         job = self._job(request, job_id)
-        if what not in (jobs.approve, jobs.decline) and not jobs.may_steer(job, cast(User, request.user)):
-            raise Http404
         try:
             what(job, by=request.user)
         except jobs.Refused as refusal:
@@ -140,21 +140,11 @@ class BulkJobAdmin(ReadOnlyAdmin):
         return redirect("admin:workflows_bulkjob_changelist")
 
     def start(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        """After a dry run, the same for real; once, however often the button is pressed."""
-        tried = self._job(request, job_id)
-        if not (tried.dry_run and tried.state == State.FINISHED):
-            raise Http404
+        job = self._job(request, job_id)
         try:
-            job, _ = jobs.queue(
-                registry.get(tried.action),
-                selection=tried.selection,
-                parameters=tried.parameters,
-                by=cast(User, request.user),
-                token=uuid5(tried.pk, str(request.user.pk)),
-            )
-        except (jobs.Refused, registry.UnknownAction) as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return redirect("admin:workflows_bulkjob_change", tried.pk)
+            job = jobs.start_for_real(job, by=cast(User, request.user))
+        except jobs.Refused as refusal:
+            self.message_user(request, str(refusal), messages.WARNING)
         return redirect("admin:workflows_bulkjob_change", job.pk)
 
     def failures_file(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
@@ -177,29 +167,23 @@ class BulkJobAdmin(ReadOnlyAdmin):
 
     def _may_download(self, request: HttpRequest, job: BulkJob) -> bool:
         """Who may export now, and see such rows; while there is something to download."""
-        try:
-            action = registry.get(job.action)
-        except registry.UnknownAction:
+        if not registry.writes_file(job.action) or job.is_active or not upkeep.keeps(job):
             return False
-        if not action.header or job.is_active or not upkeep.keeps(job):
-            return False
-        return BulkChunk.objects.filter(job=job).exists() and selection.is_open_to(cast(User, request.user), action)
+        is_there = BulkChunk.objects.filter(job=job).exists()
+        return is_there and selection.is_open_to(cast(User, request.user), registry.get(job.action))
 
     def _context(self, request: HttpRequest, job: BulkJob) -> dict[str, Any]:
-        user = cast(User, request.user)
-        may = jobs.may_steer(job, user)
-        may_approve = user.has_perm("workflows.approve_bulkjob") and user.pk != job.requested_by_id
-        is_forgotten = jobs.is_forgotten(job)
-        is_over = job.state in {State.FINISHED, State.STOPPED} and not is_forgotten
         return {
             "job": job,
             "progress": progress_of(job),
-            "is_forgotten": is_forgotten,
             "moves": job.is_active or job.state == State.WAITING,
-            "may_approve": may_approve and job.state == State.WAITING,
-            "may_stop": may and (job.is_active or (job.state == State.WAITING and not may_approve)),
-            "may_go_on": may and is_over and job.state == State.STOPPED and job.started_at is not None,
-            "may_retry": may and is_over and bool(job.failed) and job.is_prepared,
-            "may_start": may and job.dry_run and job.state == State.FINISHED,
+            "may": {act.name.lower(): not jobs.why_not(job, act, cast(User, request.user)) for act in Act},
+            "refusals": _refusals(job),
             "may_download": self._may_download(request, job),
         }
+
+
+def _refusals(job: BulkJob) -> list[str]:
+    """Why it cannot be gone on with, where that may be expected of a job that ended like this."""
+    expected = {Act.GO_ON: job.state == State.STOPPED, Act.RETRY: job.failed and job.state == State.FINISHED}
+    return [why for act, is_expected in expected.items() if is_expected and (why := jobs.why_not_now(job, act))]

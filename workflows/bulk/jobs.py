@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
@@ -15,8 +16,21 @@ from accounts.models import SecurityEvent, User
 from workflows.bulk import lanes, registry, upkeep
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
+from workflows.bulk.selection import is_same
 
 State = BulkJob.State
+APPROVE = "workflows.approve_bulkjob"
+
+
+class Act(StrEnum):
+    """What is done to a job. START: after a dry run, the same for real."""
+
+    APPROVE = "approve"
+    DECLINE = "decline"
+    STOP = "stop"
+    GO_ON = "go-on"
+    RETRY = "retry"
+    START = "start"
 
 
 class Refused(Exception):
@@ -35,7 +49,7 @@ def queue(
 ) -> tuple[BulkJob, bool]:
     """The job of this form, and whether it is new: a form that is sent twice makes one. Raises Refused."""
     if not registry.may(by, action):
-        raise Refused(f"You have not the permission {action.full_permission}.")
+        raise Refused(_lacking(action.full_permission))
     waits = settings.BULK_APPROVAL and action.destroys and not dry_run
     job, is_new = BulkJob.objects.get_or_create(
         token=token,
@@ -57,10 +71,38 @@ def queue(
     return job, is_new
 
 
+def start_for_real(tried: BulkJob, *, by: User) -> BulkJob:
+    """After a dry run the same, and one job, however often this person asks for it. Raises Refused."""
+    if why := why_not(tried, Act.START, by):
+        raise Refused(why)
+    same: dict[str, Any] = {"selection": tried.selection, "parameters": tried.parameters}
+    action, token = registry.get(tried.action), uuid5(tried.pk, str(by.pk))
+    if twin := twin_of(action, **same, token=token):
+        raise Refused(already(twin))
+    return queue(action, **same, by=by, token=token)[0]
+
+
+def twin_of(
+    action: Action, *, selection: dict[str, Any], parameters: dict[str, Any], token: UUID | None = None
+) -> BulkJob | None:
+    """The newest job of another form that does the same to the same rows and has not ended."""
+    under_way = BulkJob.objects.filter(finished_at=None, action=action.name, dry_run=False)
+    for job in under_way.select_related("requested_by").order_by("-pk"):
+        if job.token != token and job.parameters == parameters and is_same(job.selection, selection):
+            return job
+    return None
+
+
+def already(twin: BulkJob) -> str:
+    """In words, that this one is there."""
+    return f"The same job is there already, {twin.get_state_display()}: {twin.pk}."
+
+
 @transaction.atomic
 def approve(job: BulkJob, *, by: User) -> None:
     """A second person agrees. Raises Refused."""
-    _decide(job, by, State.PREPARING, approved_by=by)
+    _take(job, Act.APPROVE, by)
+    _set(job, State.PREPARING, approved_by=by)
     _log(job, "approved", by)
     _start(job)
 
@@ -68,29 +110,26 @@ def approve(job: BulkJob, *, by: User) -> None:
 @transaction.atomic
 def decline(job: BulkJob, *, by: User) -> None:
     """A second person does not agree, for which they need not be one who may do it. Raises Refused."""
-    _decide(job, by, State.STOPPED, error=f"{by.get_username()} has declined it.", finished_at=timezone.now())
+    _take(job, Act.DECLINE, by)
+    _set(job, State.STOPPED, error=f"{by.get_username()} has declined it.", finished_at=timezone.now())
     _log(job, "declined", by)
 
 
 @transaction.atomic
-def stop(job: BulkJob, *, by: User | None) -> None:
+def stop(job: BulkJob, *, by: User) -> None:
     """What is under way at this moment is ended, and nothing begun after it. Raises Refused."""
-    if not _move(job, (State.WAITING, *BulkJob.ACTIVE), State.STOPPED, error="", finished_at=timezone.now()):
-        raise Refused(f"There is nothing left to stop: the job is {_state_now(job)}.")
+    _take(job, Act.STOP, by)
+    _set(job, State.STOPPED, error="", finished_at=timezone.now())
     _log(job, "stopped", by)
 
 
 @transaction.atomic
-def go_on(job: BulkJob, *, by: User | None) -> None:
+def go_on(job: BulkJob, *, by: User) -> None:
     """Raises Refused."""
-    lanes.lock(job)
-    job.refresh_from_db()
-    _refuse_unapproved(job)
-    _refuse_forgotten(job)
+    _take(job, Act.GO_ON, by)
     state = State.RUNNING if job.is_prepared and not job.is_retrying else State.PREPARING
     running = {"running_since": timezone.now(), "counted_by_then": F("done") + F("skipped") + F("failed")}
-    if not _move(job, (State.STOPPED,), state, error="", finished_at=None, **running):
-        raise Refused(f"The job was not stopped: it is {_state_now(job)}.")
+    _set(job, state, error="", finished_at=None, **running)
     _log(job, "gone on with", by)
     if state == State.RUNNING:
         lanes.go_on(job)
@@ -99,19 +138,13 @@ def go_on(job: BulkJob, *, by: User | None) -> None:
 
 
 @transaction.atomic
-def retry_failed(job: BulkJob, *, by: User | None) -> None:
+def retry_failed(job: BulkJob, *, by: User) -> None:
     """Do the rows that failed once more; a stopped job goes on with the others, too. Raises Refused."""
-    lanes.lock(job)
-    job.refresh_from_db()
-    _refuse_unapproved(job)
-    _refuse_forgotten(job)
-    if not job.failed or not job.is_prepared:
-        raise Refused("No row of the job has failed.")
-    if job.state == State.STOPPED and not lanes.are_free(job):
+    _take(job, Act.RETRY, by)
+    if job.state == State.STOPPED and not lanes.are_free(job):  # which is a matter of a moment
         raise Refused("The job is only just being stopped. Retry the failed rows in a minute.")
     again = {"is_retrying": True, "error": "", "finished_at": None, "mail_due_at": None, "round": F("round") + 1}
-    if not _move(job, (State.FINISHED, State.STOPPED), State.PREPARING, **again):
-        raise Refused(f"The failed rows can be retried when the job has ended: it is {_state_now(job)}.")
+    _set(job, State.PREPARING, **again)
     _log(job, "failed rows retried", by)
     lanes.begin(job, 1)
 
@@ -121,7 +154,8 @@ def end_for(job: BulkJob, state: State, why: str) -> None:
     """The job cannot go on; ``why`` is a sentence for people. Of one that has failed its requester gets a mail."""
     now = timezone.now()
     mail_due_at = now if state == State.FAILED else None
-    if _move(job, BulkJob.ACTIVE, state, error=why, finished_at=now, mail_due_at=mail_due_at):
+    active = BulkJob.objects.filter(pk=job.pk, state__in=BulkJob.ACTIVE)
+    if active.update(state=state, error=why, finished_at=now, mail_due_at=mail_due_at):
         _log(job, state.label, None, why=why)
 
 
@@ -130,26 +164,65 @@ def note(job: BulkJob, why: str) -> None:
     BulkJob.objects.filter(pk=job.pk, state__in=BulkJob.ACTIVE).update(error=why)
 
 
-def is_forgotten(job: BulkJob) -> bool:
-    """A stopped job that cannot go on: which of its rows are left is kept no longer."""
-    return job.state == State.STOPPED and not upkeep.keeps(job)
+def why_not(job: BulkJob, act: Act, by: User) -> str:
+    """Why this person cannot do this to the job as things stand, in a sentence; "" where they can."""
+    return _why_may_not(job, act, by) or why_not_now(job, act)
 
 
-def may_steer(job: BulkJob, user: User) -> bool:
-    """Who has the action's permission may stop it, have it go on, and retry what failed."""
+def why_not_now(job: BulkJob, act: Act) -> str:
+    """The same, whoever it is."""
+    state = job.get_state_display()
+    match act:
+        case Act.APPROVE | Act.DECLINE:
+            return "" if job.state == State.WAITING else f"The job does not wait for approval: it is {state}."
+        case Act.STOP:
+            return f"There is nothing left to stop: the job is {state}." if job.state in BulkJob.ENDED else ""
+        case Act.GO_ON:
+            return _why_not_go_on(job)
+        case Act.RETRY:
+            return _why_not_retry(job)
+        case Act.START:
+            is_tried = job.dry_run and job.state == State.FINISHED
+            return "" if is_tried else "Only a dry run that has finished can be started for real."
+
+
+def _why_may_not(job: BulkJob, act: Act, by: User) -> str:
+    if act in {Act.APPROVE, Act.DECLINE}:
+        if not by.is_staff or not by.has_perm(APPROVE):
+            return _lacking(APPROVE)
+        is_own = by.pk == job.requested_by_id
+        return "Another person than the one who started the job has to approve it." if is_own else ""
     try:
-        return registry.may(user, registry.get(job.action))
-    except registry.UnknownAction:
-        return user.is_superuser
+        action = registry.get(job.action)
+    except registry.UnknownAction as unknown:
+        return "" if by.is_active and by.is_superuser and act is not Act.START else str(unknown)
+    return "" if registry.may(by, action) else _lacking(action.full_permission)
 
 
-def _decide(job: BulkJob, by: User, state: State, **fields: Any) -> None:
-    if not by.is_staff or not by.has_perm("workflows.approve_bulkjob"):
-        raise Refused("You have not the permission workflows.approve_bulkjob.")
-    if by.pk == job.requested_by_id:
-        raise Refused("Another person than the one who started the job has to approve it.")
-    if not _move(job, (State.WAITING,), state, **fields):
-        raise Refused(f"The job does not wait for approval: it is {_state_now(job)}.")
+def _why_not_go_on(job: BulkJob) -> str:
+    if job.state != State.STOPPED:
+        return f"The job was not stopped: it is {job.get_state_display()}."
+    if job.started_at is None:  # it would get around the second person
+        return "The job was stopped before it was approved. Start a new one from the list."
+    if not upkeep.keeps(job):  # selected anew, rows that are done would be done again, and people get a mail twice
+        return "It was stopped more than a week ago: what was left of it is kept no longer. Start a new one."
+    return ""
+
+
+def _why_not_retry(job: BulkJob) -> str:
+    if job.state not in {State.FINISHED, State.STOPPED}:
+        return f"The failed rows can be retried when the job has ended: it is {job.get_state_display()}."
+    if not job.failed or not job.is_prepared:
+        return "No row of the job has failed."
+    if job.state == State.STOPPED:
+        return _why_not_go_on(job)
+    if registry.writes_file(job.action) and not upkeep.keeps(job):
+        return "It ended more than a week ago: its file is kept no longer, and would have the retried rows alone."
+    return "It ended too long ago: which rows failed is kept no longer." if upkeep.is_due(job) else ""
+
+
+def _lacking(permission: str) -> str:
+    return f"You have not the permission {permission}."
 
 
 def _start(job: BulkJob) -> None:
@@ -157,25 +230,18 @@ def _start(job: BulkJob) -> None:
     lanes.begin(job, 1)
 
 
-def _refuse_unapproved(job: BulkJob) -> None:
-    """One that was stopped before it was approved would get around the second person."""
-    if job.started_at is None:
-        raise Refused("The job was stopped before it was approved. Start a new one from the list.")
+def _take(job: BulkJob, act: Act, by: User) -> None:
+    """Lock the job and read it anew: of two people at once one wins. Raises Refused."""
+    if act in {Act.GO_ON, Act.RETRY}:
+        lanes.lock(job)
+    job.refresh_from_db(from_queryset=BulkJob.objects.select_for_update())
+    if why := why_not(job, act, by):
+        raise Refused(why)
 
 
-def _refuse_forgotten(job: BulkJob) -> None:
-    """Selected anew, rows that are done would be done again, and people get a mail twice."""
-    if is_forgotten(job):
-        raise Refused("It was stopped more than a week ago: what was left of it is kept no longer. Start a new one.")
-
-
-def _move(job: BulkJob, states: tuple[State, ...], state: State, **fields: Any) -> bool:
-    return BulkJob.objects.filter(pk=job.pk, state__in=states).update(state=state, **fields) == 1
-
-
-def _state_now(job: BulkJob) -> str:
-    job.refresh_from_db(fields=["state"])
-    return job.get_state_display()
+def _set(job: BulkJob, state: State, **fields: Any) -> None:
+    """Of one that is locked."""
+    BulkJob.objects.filter(pk=job.pk).update(state=state, **fields)
 
 
 def _log(job: BulkJob, what: str, by: User | None, **more: Any) -> None:

@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.paging import count_up_to, patience_of_action
 from workflows import confirming
 from workflows.bulk import jobs, registry, selection
+from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
 
 PREFIX = "bulk_"
@@ -69,26 +70,41 @@ def _ask_or_queue(
     if not number:
         model_admin.message_user(request, "Nothing is selected any longer: no job was started.", messages.WARNING)
         return None
-    is_sent = "confirmed" in request.POST
-    form = action.form(request.POST if is_sent else None, prefix="p")
-    token = _token(request)
-    if not (is_sent and form.is_valid() and token and number <= confirming.confirmed(request)):
-        return _ask(action, model_admin, request, queryset, number, form)
-    if "preview" in request.POST:
-        return _ask(action, model_admin, request, queryset, number, form, shown=True)
     try:
-        job, is_new = jobs.queue(
-            action,
-            # The number is for who approves: a second person agrees to what the first one was told.
-            selection=_selection(action, request, ticked) | {"confirmed": _in_words(number, model_admin)},
-            parameters=form.cleaned_data,
-            by=cast(User, request.user),
-            token=token,
-            dry_run="dry_run" in request.POST,
-        )
+        chosen = _selection(action, request, ticked)
+        return _ask_or_queue_chosen(action, model_admin, request, queryset, number, chosen)
     except (jobs.Refused, selection.NotReadable) as refusal:
         model_admin.message_user(request, str(refusal), messages.ERROR)
         return None
+
+
+def _ask_or_queue_chosen(
+    action: Action,
+    model_admin: BulkAdmin,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    number: int,
+    chosen: dict[str, Any],
+) -> HttpResponse:
+    """Raises Refused."""
+    is_sent = "confirmed" in request.POST
+    form = action.form(request.POST if is_sent else None, prefix="p")
+    parameters = form.cleaned_data if form.is_valid() else {}
+    token, dry_run = _token(request), "dry_run" in request.POST
+    twin = None if dry_run else jobs.twin_of(action, selection=chosen, parameters=parameters, token=token)
+    is_confirmed = is_sent and form.is_valid() and number <= confirming.confirmed(request)
+    is_preview = is_confirmed and "preview" in request.POST
+    if not is_confirmed or token is None or is_preview or not _was_shown(twin, request):
+        return _ask(action, model_admin, request, queryset, number, form, twin, shown=is_preview)
+    job, is_new = jobs.queue(
+        action,
+        # The number is for who approves: a second person agrees to what the first one was told.
+        selection=chosen | {"confirmed": _in_words(number, model_admin)},
+        parameters=parameters,
+        by=cast(User, request.user),
+        token=token,
+        dry_run=dry_run,
+    )
     if not is_new:
         model_admin.message_user(request, "This job was started already: here it is.", messages.INFO)
     return redirect("admin:workflows_bulkjob_change", job.pk)
@@ -101,8 +117,9 @@ def _ask(
     queryset: QuerySet[Any],
     number: int,
     form: forms.Form,
+    twin: BulkJob | None,
     *,
-    shown: bool = False,
+    shown: bool,
 ) -> TemplateResponse:
     with patience_of_action():
         first = queryset.first() if shown and action.preview else None
@@ -119,8 +136,15 @@ def _ask(
         "has_preview": action.preview is not None,
         "preview": action.preview(first, form.cleaned_data) if first and action.preview else "",
         "token": _token(request) or uuid4(),
+        "twin": twin,
+        "may_see_twin": twin and admin.site.get_model_admin(BulkJob).has_view_permission(request, twin),
     }
     return TemplateResponse(request, "admin/workflows/bulkjob/ask.html", context)
+
+
+def _was_shown(twin: BulkJob | None, request: HttpRequest) -> bool:
+    """Whether who confirms has been told of the job that does the same, if there is one."""
+    return twin is None or request.POST.get("twin") == str(twin.pk)
 
 
 def _ticked(queryset: QuerySet[Any]) -> list[Any]:

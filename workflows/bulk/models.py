@@ -34,7 +34,9 @@ class BulkJob(models.Model):
     )
     action = models.CharField(max_length=32, help_text="by its name (registry.py)")
     parameters = models.JSONField(default=dict)
-    selection = models.JSONField(help_text="ids, or the query string of the admin's list; and the newest row by then")
+    selection = models.JSONField(
+        help_text="ids, or the query string of the admin's list, or that it is all; and the newest row by then"
+    )
     dry_run = models.BooleanField(default=False, help_text="everything is tried, and taken back")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PREPARING)
     requested_by = models.ForeignKey(
@@ -49,12 +51,14 @@ class BulkJob(models.Model):
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0, help_text="there was nothing to do")
-    reasons = models.JSONField(default=dict, help_text="of those skipped: why, where that is told, and how many")
+    reasons = models.JSONField(
+        default=dict, db_default={}, help_text="of those skipped: why, where that is told, and how many"
+    )
     gone = models.PositiveIntegerField(default=0, help_text="of those skipped: deleted since they were selected")
     failed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
-    # The end, also of one that was stopped or has failed: what it wrote is kept for a week from then.
+    # The end, also of one that was stopped or has failed: how long it is kept, and what it wrote, counts from then.
     finished_at = models.DateTimeField(null=True)
     # From where on its rate is told.
     running_since = models.DateTimeField(null=True)
@@ -68,6 +72,8 @@ class BulkJob(models.Model):
             models.Index(
                 fields=["mail_due_at"], condition=models.Q(mail_due_at__isnull=False), name="bulk_job_mail_due"
             ),
+            # Those that have not ended are at one end of it.
+            models.Index(fields=["finished_at"], name="bulk_job_by_end"),
         ]
         permissions = [
             ("bulk_sign_out", "Can sign out many people everywhere"),

@@ -132,6 +132,11 @@ def get(name: str) -> Action:
         raise UnknownAction(f"This version of the site has no bulk action {name!r}.") from None
 
 
+def writes_file(name: str) -> bool:
+    """Whether the action of this name does; not one that this version does not know."""
+    return name in _actions and bool(_actions[name].header)
+
+
 def all_actions() -> list[Action]:
     return list(_actions.values())
 

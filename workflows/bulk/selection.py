@@ -1,4 +1,4 @@
-"""What a job acts on: rows that were ticked, or all that a filter of the admin's list matches for its requester.
+"""What a job acts on: rows that were ticked, all that a filter of the admin's list matches for its requester, or all.
 
 It is described, not listed, and looked up again by the worker with the requester's permissions of that moment.
 """
@@ -6,7 +6,7 @@ It is described, not listed, and looked up again by the worker with the requeste
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
@@ -20,7 +20,7 @@ from django.test import RequestFactory
 
 from accounts.filters import pinned
 from accounts.models import User
-from accounts.paging import WrongValue
+from accounts.paging import PagedAdmin, WrongValue
 from workflows.bulk import registry
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
@@ -47,8 +47,25 @@ def of_ids(action: Action, ids: Collection[Any]) -> dict[str, Any]:
 
 
 def of_query(action: Action, query: str) -> dict[str, Any]:
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return {"query": urlencode([pinned(*pair) for pair in pairs if pair[0] not in OF_THE_PAGE]), **_bounds(action)}
+    """All that the list shows with this in its address, and what it then leaves out without a word is said."""
+    pairs = [pinned(*pair) for pair in filter_of(query)]
+    unsaid = cast(PagedAdmin, admin.site.get_model_admin(action.listed)).unsaid(dict(pairs))
+    return {"query": urlencode([*pairs, *unsaid.items()]), **_bounds(action)}
+
+
+def of_all(action: Action) -> dict[str, Any]:
+    """All rows that who asks for the job sees, also those that the list leaves out unless it is asked for them."""
+    return {"all": True, **_bounds(action)}
+
+
+def filter_of(query: str) -> list[tuple[str, str]]:
+    """Of a query string of a list, what says which rows are in it."""
+    return [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in OF_THE_PAGE]
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether they describe the same rows, but for those that came between them."""
+    return _described(one) == _described(other)
 
 
 def read_id(model: type[Model], one: Any) -> Any:
@@ -97,6 +114,8 @@ def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet
     rows = _visible(model, by)
     if "ids" in selection:
         return _up_to(selection["up_to"], rows.filter(pk__in=selection["ids"]))
+    if "all" in selection:
+        return _up_to(selection["up_to"], rows)
     request = _request_of(by, model, selection.get("query", ""))
     try:
         rows = admin.site.get_model_admin(model).get_changelist_instance(request).get_queryset(request)
@@ -115,6 +134,13 @@ def _visible(model: type[Model], by: User) -> QuerySet[Any]:
 
 def _up_to(newest: str | None, rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.none() if newest is None else rows.filter(pk__lte=newest)
+
+
+def _described(selection: dict[str, Any]) -> Collection[Any]:
+    """All rows are what a filter matches that says nothing."""
+    if "ids" in selection:
+        return frozenset(selection["ids"])
+    return sorted(parse_qsl(selection.get("query", ""), keep_blank_values=True))
 
 
 def _bounds(action: Action) -> dict[str, str | None]:

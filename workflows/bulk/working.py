@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from accounts.database import insist
+from accounts.locking import lock_free
 from accounts.models import SecurityEvent, User
 from workflows import backlog
 from workflows.bulk import batches, lanes, registry, selection
@@ -125,8 +126,7 @@ def _next(job: BulkJob, turn: Turn) -> tuple[BulkLane, BulkChunk] | None:
         return None
     if lane.chunk is None:
         waiting = BulkChunk.objects.filter(job=job, state=BulkChunk.State.WAITING).order_by("number")
-        free = waiting.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        lane.chunk = free.first()
+        lane.chunk = lock_free(waiting).first()
         if lane.chunk is None:
             return None
         BulkChunk.objects.filter(pk=lane.chunk.pk).update(state=BulkChunk.State.RUNNING)

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='bulkjob',
             name='reasons',
-            field=models.JSONField(default=dict, help_text='of those skipped: why, where that is told, and how many'),
+            field=models.JSONField(db_default={}, default=dict, help_text='of those skipped: why, where that is told, and how many'),
         ),
         migrations.AddField(
             model_name='run',

@@ -16,6 +16,7 @@ THINNEST = 5
 Outcome = Attempt.Outcome
 OUTCOMES = {
     Outcome.PUT_OFF: ("degraded", "put off"),
+    Outcome.HINDERED: ("degraded", "put off"),
     Outcome.FAILED: ("failed", "failed"),
     Outcome.KILLED: ("failed", "killed"),
 }

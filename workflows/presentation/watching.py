@@ -16,12 +16,11 @@ from django.utils import timezone
 from accounts import sql
 from accounts.models import Notice, SignIn
 from workflows import kinds
+from workflows.about import notices_of
 from workflows.models import Run, Step, task_id_of
-from workflows.notifying import notices_of
 
-# Seconds between two questions, by how many seconds ago something last happened; later it is the longest.
-PACES = ((3, 1), (5, 2), (9, 4), (60, 8), (300, 20))
-LONGEST = 30
+# Seconds between two questions.
+SHORTEST, LONGEST = 1, 30
 # Celery writes its result of a step when the ledger has committed: seconds for which that is waited for at the end.
 SETTLES_WITHIN = 10
 # Error callbacks are tasks of their own, and one that is lost is made up after half a minute (missed_calls.py).
@@ -103,10 +102,12 @@ def glance(run_id: UUID) -> Glance | None:
     if state in Run.UNFINISHED:
         poll = _while_it_moves([created_at, published_at], steps, now)
     else:
-        if state == Run.State.DEGRADED and not signed_in:
+        # Of a run that has succeeded, its verdict may have asked for a mail that is none of its steps'.
+        may_follow = state != Run.State.SUCCEEDED
+        if may_follow and not signed_in:
             notice = _notice_of_no_sign_in(run_id)
         poll = _while_it_is_told(kind, state, finished_at, steps, now) if finished_at else 0
-        if state == Run.State.DEGRADED and notice[0] == Notice.State.HANDED_OVER:
+        if may_follow and notice[0] == Notice.State.HANDED_OVER:
             poll = poll or LONGEST
     return Glance(owner=signed_in or user, state=state, version=_version(rows, notice), poll=poll)
 
@@ -140,8 +141,8 @@ def _another_moves(steps: list[SeenStep]) -> bool:
 
 
 def pace(quiet: timedelta) -> int:
-    """In how many seconds to ask again where nothing has happened for so long."""
-    return next((seconds for limit, seconds in PACES if quiet.total_seconds() < limit), LONGEST)
+    """In how many seconds to ask again where nothing has happened for so long: after as long again."""
+    return min(max(int(quiet.total_seconds()), SHORTEST), LONGEST)
 
 
 def _while_it_is_told(kind: str, state: str, finished_at: datetime, steps: list[SeenStep], now: datetime) -> int:

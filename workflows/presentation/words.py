@@ -9,8 +9,8 @@ from typing import Any
 
 from accounts.models import Notice
 from workflows import kinds
+from workflows.about import notices_of
 from workflows.models import Attempt, Run, Step
-from workflows.notifying import notices_of
 from workflows.presentation.outlook import of_notice, outlook_of
 from workflows.presentation.result_words import says_of_result
 from workflows.steps import Name
@@ -29,7 +29,7 @@ RUNS = {
     Run.State.SUCCEEDED: "Every step is done.",
     Run.State.DEGRADED: "Every step is done, but the mail could not be sent.",
     Run.State.FAILED: "A step failed for good. Nothing more happens by itself.",
-    Run.State.CANCELLED: "An operator stopped it. Nothing more happens.",
+    Run.State.CANCELLED: "An operator stopped it. Nothing more happens by itself.",
 }
 ALL_BUT_SKIPPED = "Every step is done, except what an operator skipped."
 MAIL_FOLLOWS = "The mail could not be sent yet, and will follow."
@@ -168,7 +168,7 @@ def attempt_error_for(attempt: Attempt, step: str, *, staff: bool) -> str:
     """Why an attempt at ``step`` did not do it, told as ``error_for`` tells it."""
     if staff:
         return attempt.error
-    if attempt.outcome == Attempt.Outcome.PUT_OFF:
+    if attempt.outcome in (Attempt.Outcome.PUT_OFF, Attempt.Outcome.HINDERED):
         return AWAY.get(step, INTERRUPTED)
     return INTERRUPTED if attempt.outcome == Attempt.Outcome.KILLED else FAILED
 

@@ -210,7 +210,8 @@ class ResultBackend(DatabaseBackend):  # type: ignore[misc]  # it is untyped
 def _tell_error_callbacks(body: Any, failed: list[str]) -> None:
     """Of all that are called in place of the ``body``: to them Celery names the body as what failed."""
     for errback in maybe_list(body["options"].get("link_error")) or []:
-        errback["options"] = {**errback["options"], "headers": {FAILED_MEMBERS: failed}}
+        headers = (errback["options"].get("headers") or {}) | {FAILED_MEMBERS: failed}
+        errback["options"] = {**errback["options"], "headers": headers}
     parts = body["kwargs"] if body["subtask_type"] else {}  # what a plain task has there are its arguments
     for part in [*parts.get("tasks", []), parts.get("body")]:
         if part:

@@ -46,8 +46,15 @@ WORDINGS = {
         button="Cancel the run",
         question="Cancel this run?",
         consequence="No further step is begun, and a mail that has not gone out is not sent. A step that a worker is "
-        "at may still end. Nobody goes on with the run but the bulk job “Run again what was left out”.",
+        "at may still end. Nobody goes on with the run, unless somebody has it run again what was left out.",
         done="The run was cancelled.",
+    ),
+    Action.RUN_AGAIN: Wording(
+        button="Run again what was left out",
+        question="Run again what this run left out?",
+        consequence="The steps that failed, were skipped or cancelled are done, and those behind them again. What was "
+        "done before them stays done, and no mail that went out is sent again.",
+        done="The run does what was left out.",
     ),
 }
 
@@ -63,7 +70,9 @@ class Offer:
 def offers(run: Run, user: User) -> list[Offer]:
     """What this person may do to the run as it stands; nothing for who is no operator."""
     of_steps = [(action, step) for step in run.steps.all() for action in (Action.RETRY, Action.SKIP)]
-    all_there_is = [(Action.RESUME, None), *of_steps, (Action.CANCEL, None)]
+    # Of a run that failed, to resume it is the same and less.
+    goes_on = Action.RESUME if run.state == Run.State.FAILED else Action.RUN_AGAIN
+    all_there_is = [(goes_on, None), *of_steps, (Action.CANCEL, None)]
     permitted = {action for action in Action if may_steer(user, action)}
     return [
         Offer(in_words(run, step, WORDINGS[action].button), url_of(run, action, step))

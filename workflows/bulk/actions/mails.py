@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -12,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts import notices, password_links
+from accounts.mail import site_host, write
 from accounts.models import User
 from workflows.bulk.actions import texts
 from workflows.bulk.registry import Rest, RowFailed, Work
@@ -20,34 +20,33 @@ from workflows.bulk.registry import Rest, RowFailed, Work
 SERVER_AWAY = 30.0
 
 
-def send(user: User, subject: str, body: str, work: Work) -> None:
+def notice(user: User, parameters: dict[str, Any]) -> EmailMessage:
+    """As who asks for it is shown, and as it is sent."""
+    text = texts.fill(parameters["text"], user)
+    body = render_to_string("workflows/bulk/notice.txt", _context(user) | {"text": text})
+    return write(subject=texts.fill(parameters["subject"], user), body=body, to=[user.email])
+
+
+def ask_password(user: User) -> EmailMessage:
+    reset = {"reset_url": password_links.reset_link(user)}
+    body = render_to_string("workflows/bulk/password.txt", _context(user) | reset)
+    return write(subject="Please choose a new password", body=body, to=[user.email])
+
+
+def preview(mail: EmailMessage) -> str:
+    """What its reader sees of it."""
+    return f"To: {', '.join(mail.to)}\nSubject: {mail.subject}\n\n{mail.body}"
+
+
+def send(mail: EmailMessage, user: User, work: Work) -> None:
     """Raises RowFailed where the server will not take this mail, and Rest where it is away, or breaks off at it."""
-    mail = EmailMessage(
-        # Of one line, whatever is in it: a newline would begin another header.
-        subject=" ".join(subject.split()),
-        body=body,
-        to=[user.email],
-        headers={
-            "Message-ID": f"<bulk.{work.job.pk}.{user.pk}@{settings.SITE_HOST}>",
-            "Auto-Submitted": "auto-generated",
-        },
-        connection=_open(work),
-    )
+    mail.extra_headers["Message-ID"] = f"<bulk.{work.job.pk}.{user.pk}@{settings.SITE_HOST}>"
+    mail.connection = _open(work)
     try:
         if not mail.send():
             raise RowFailed("The account has no e-mail address.")
     except (OSError, ValueError) as error:  # an SMTPException is an OSError
         _fail(error, work)
-
-
-def notice_body(text: str, user: User) -> str:
-    return render_to_string("workflows/bulk/notice.txt", _context(user) | {"text": texts.fill(text, user)})
-
-
-def password_body(user: User) -> str:
-    return render_to_string(
-        "workflows/bulk/password.txt", _context(user) | {"reset_url": password_links.reset_link(user)}
-    )
 
 
 def _open(work: Work) -> Any:
@@ -84,7 +83,7 @@ def _fail(error: OSError | ValueError, work: Work) -> None:
 def _context(user: User) -> dict[str, Any]:
     return {
         "user": user,
-        "site_host": urlsplit(settings.SITE_URL).netloc,
+        "site_host": site_host(),
         "security_url": settings.SITE_URL + reverse(settings.LOGIN_REDIRECT_URL),
         "lost_url": settings.SITE_URL + reverse("account_reset_password"),
     }

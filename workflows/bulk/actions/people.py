@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import Any
 
 from accounts import devices, sessions
 from accounts.models import Device, User
@@ -36,16 +37,20 @@ def forget_device(device: Device, work: Work) -> Did:
 def send_notice(user: User, work: Work) -> Did:
     if not user.is_active:
         return Did.SKIPPED
-    parameters = work.job.parameters
-    mails.send(user, texts.fill(parameters["subject"], user), mails.notice_body(parameters["text"], user), work)
+    mails.send(mails.notice(user, work.job.parameters), user, work)
     return Did.DONE
+
+
+def preview_notice(user: User, parameters: dict[str, Any]) -> str:
+    """What this person would get."""
+    return mails.preview(mails.notice(user, parameters))
 
 
 def ask_password(user: User, work: Work) -> Did:
     """The old password is good until a new one is chosen: a mail that is lost, or was a mistake, locks nobody out."""
     if not user.is_active:
         return Did.SKIPPED
-    mails.send(user, "Please choose a new password", mails.password_body(user), work)
+    mails.send(mails.ask_password(user), user, work)
     return Did.DONE
 
 
@@ -73,7 +78,7 @@ register(
         outside=True,
         form=texts.NoticeForm,
         subject=attrgetter("pk"),
-        preview=texts.preview,
+        preview=preview_notice,
     )
 )
 register(

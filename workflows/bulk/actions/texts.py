@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
@@ -46,8 +45,3 @@ class NoticeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 10, "cols": 72}),
         help_text=f"Plain text. Placeholders: {KNOWN}.",
     )
-
-
-def preview(user: User, parameters: dict[str, Any]) -> str:
-    """What this person would get."""
-    return f"To: {user.email}\nSubject: {fill(parameters['subject'], user)}\n\n{fill(parameters['text'], user)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -18,11 +19,13 @@ from workflows.bulk.progress import progress_of, title_of
 from workflows.bulk.registry import Action
 
 WIDTH = 30
+# Back to its first column, and clear it.
+BEGIN_ROW = "\r\033[K"
 # Seconds between two looks of who follows.
 PAUSE = 1.0
 MOST_LISTED = 50
-# Filters that match everything: what a shell makes of a variable that is empty.
-NO_FILTER = {"", f"{SEARCH_VAR}="}
+# A filter that matches everything: what a shell makes of a variable that is empty.
+EMPTY_SEARCH = (SEARCH_VAR, "")
 
 
 class Command(BaseCommand):
@@ -33,16 +36,20 @@ class Command(BaseCommand):
         commands.add_parser("list", help="the newest jobs, and the actions that there are")
         start = commands.add_parser("start", help="queue a job, with the permissions of an operator's account")
         start.add_argument("action", help="its name; `bulk list` has them")
-        start.add_argument("--by", required=True, metavar="NAME", help="the operator's user name or e-mail address")
         rows = start.add_mutually_exclusive_group(required=True)
         rows.add_argument("--ids", metavar="1,2,3", help="these rows")
         rows.add_argument("--query", metavar="Q", help="all that this query string of the admin's list matches")
-        rows.add_argument("--all", action="store_true", help="all rows")
+        rows.add_argument("--all", action="store_true", help="all rows that the operator sees")
         start.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the action")
         start.add_argument("--dry-run", action="store_true", help="try it and change nothing")
+        start.add_argument("--again", action="store_true", help="though the same job is there and has not ended")
         start.add_argument("--follow", action="store_true", help="and follow it to its end")
-        for name, what in (("follow", "show a job's progress until it ends"), ("stop", "stop a job")):
-            commands.add_parser(name, help=what).add_argument("job", help="its id, or how that begins")
+        follow = commands.add_parser("follow", help="show a job's progress until it ends")
+        stop = commands.add_parser("stop", help="stop a job, with the permissions of an operator's account")
+        for one in (start, stop):
+            one.add_argument("--by", required=True, metavar="NAME", help="the operator's user name or e-mail address")
+        for one in (follow, stop):
+            one.add_argument("job", help="its id, or how that begins")
 
     def handle(self, *args: Any, command: str, **options: Any) -> None:
         match command:
@@ -53,7 +60,7 @@ class Command(BaseCommand):
             case "follow":
                 self._follow(_find(options["job"]))
             case "stop":
-                self._stop(_find(options["job"]))
+                self._stop(_find(options["job"]), _operator(options["by"]))
 
     def _list(self) -> None:
         for job in BulkJob.objects.select_related("requested_by").order_by("-pk")[:MOST_LISTED]:
@@ -75,50 +82,56 @@ class Command(BaseCommand):
 
     def _follow(self, job: BulkJob) -> None:
         """Until it ends, or waits for somebody."""
-        on_terminal = self.stdout.isatty()
+        on_terminal, columns = self.stdout.isatty(), shutil.get_terminal_size().columns
         last = ""
         while True:
             job.refresh_from_db()
             line = _line(job)
             if line != last:
-                self.stdout.write(f"\r\033[K{line}" if on_terminal else line, ending="" if on_terminal else "\n")
+                if on_terminal:  # of one row: of those above it nothing would be written over
+                    self.stdout.write(f"{BEGIN_ROW}{line[: columns - 1]}", ending="")
+                else:
+                    self.stdout.write(line)
                 self.stdout.flush()
             last = line
             if not job.is_active:
                 break
             time.sleep(PAUSE)
         if on_terminal:
-            self.stdout.write("")
+            self.stdout.write(f"{BEGIN_ROW}{line}")
         if job.state != BulkJob.State.FINISHED:
             raise CommandError(f"The job is {job.get_state_display()}. {job.error}".strip())
 
-    def _stop(self, job: BulkJob) -> None:
+    def _stop(self, job: BulkJob, by: User) -> None:
         try:
-            jobs.stop(job, by=None)
+            jobs.stop(job, by=by)
         except jobs.Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(f"{job.pk} stopped")
 
 
-def _queue(action: Action, by: User, *, dry_run: bool, **options: Any) -> BulkJob:
+def _queue(action: Action, by: User, *, dry_run: bool, again: bool, **options: Any) -> BulkJob:
     if dry_run and not action.destroys:
         raise jobs.Refused(f"{action.name} has no dry run: it destroys nothing.")
     chosen = _chosen(action, **options)
     if not selection.selected(action, chosen, by).exists():
         raise jobs.Refused("Nothing is selected: no job was started.")
-    parameters = _parameters(action, options["set"])
-    job, _ = jobs.queue(action, selection=chosen, parameters=parameters, by=by, token=uuid4(), dry_run=dry_run)
-    return job
+    same: dict[str, Any] = {"selection": chosen, "parameters": _parameters(action, options["set"])}
+    if not dry_run and not again and (twin := jobs.twin_of(action, **same)):
+        raise jobs.Refused(f"{jobs.already(twin)} To do it once more, add --again.")
+    return jobs.queue(action, **same, by=by, token=uuid4(), dry_run=dry_run)[0]
 
 
 def _chosen(action: Action, *, ids: str | None, query: str | None, **options: Any) -> dict[str, Any]:
-    """Everybody is chosen by --all alone. Raises NotReadable or Refused."""
+    """All rows are chosen by --all alone. Raises NotReadable or Refused."""
     if ids is not None:
         return selection.of_ids(action, [one.strip() for one in ids.split(",")])
-    chosen = selection.of_query(action, (query or "").removeprefix("?"))
-    if query is not None and chosen["query"] in NO_FILTER:
+    if query is None:
+        return selection.of_all(action)
+    query = query.removeprefix("?")
+    if all(pair == EMPTY_SEARCH for pair in selection.filter_of(query)):
         raise jobs.Refused("The filter of --query is empty: no job was started. All rows are chosen by --all.")
-    return chosen
+    return selection.of_query(action, query)
 
 
 def _parameters(action: Action, pairs: list[str]) -> dict[str, Any]:
