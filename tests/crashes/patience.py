@@ -14,14 +14,16 @@ from workflows.results import chords
 # Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
 LEASE = timedelta(seconds=5)
 FIRST_DELAY = timedelta(seconds=4)
+# Recovery's patience in the product: a worker has time to tell that a process of its was killed.
+TOLD_WITHIN = timedelta(seconds=20)
 PATIENCE: list[tuple[object, str, object]] = [
     (ledger, "LEASE", LEASE),
     (notifying, "NOTICE_DELAYS", (0.2, 0.2)),
     (steps, "FIRST_RISK_DELAY", 0.2),
     (steps, "LONGEST_RISK_DELAY", 0.5),
     (runs, "UNPUBLISHED", timedelta(seconds=2)),
-    (runs, "STALLED", timedelta(seconds=3)),
-    (recovery, "SLACK", timedelta(seconds=0.5)),
+    (runs, "STALLED", timedelta(seconds=0.05)),
+    (recovery, "SLACK", timedelta(seconds=0.01)),
     # What dies at a retry is to come to one, however many others the risk service has not answered.
     (breakers, "OPENS_AFTER", 1000),
     (step_tasks, "LONGEST_TAKEN_DELAY", 1.0),

@@ -22,11 +22,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.alone]
 
 # Seconds for all runs together, on a machine that has other things to do.
 PATIENCE = 300.0
+MOST_TRIES = 3
 
 
 @pytest.fixture(scope="module")
-def runs(trial: Trial, worker: servers.Server, site_url: str, broker_url: str) -> dict[Window, Run]:
-    """The run of each window, when all have ended, or none will any more."""
+def runs(trial: Trial, worker: servers.Server, site_url: str, broker_url: str) -> dict[Window, list[Run]]:
+    """The runs of each window, when all have ended, or none will any more: one, and those before that missed it."""
     runs = begin_while_servers_are_away(trial)
     runs |= {window: trial.begin(window) for window in started(Start.PUBLISHED)}
     for window in started(Start.UNPUBLISHED):
@@ -37,10 +38,9 @@ def runs(trial: Trial, worker: servers.Server, site_url: str, broker_url: str) -
         user = sign_in_and_crash(trial, site_url, window)
         runs[window] = Run.objects.get(sign_in__user=user)
     limit = time.monotonic() + PATIENCE
-    for run in runs.values():
-        wait_for_end(trial, run, limit)
+    tries = {window: tries_at(window, run, trial, broker_url, limit) for window, run in runs.items()}
     wait_for(lambda: is_idle(broker_url), "no message is left that could do a thing twice", seconds=PATIENCE)
-    return runs
+    return tries
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,25 @@ def begin_while_servers_are_away(trial: Trial) -> dict[Window, Run]:
     return runs
 
 
-def wait_for_end(trial: Trial, run: Run, limit: float) -> None:
-    """A run that has not ended by then is the business of its own test."""
-    wait_for(lambda: trial.has_ended(run) or time.monotonic() > limit, "an end", seconds=2 * PATIENCE)
+def tries_at(window: Window, run: Run, trial: Trial, broker_url: str, limit: float) -> list[Run]:
+    """The run, when it has ended. One that has not by the limit is the business of its own test.
+
+    Where others have to die first, the worker's news of it may come too late for anybody to come to the window: there
+    is another try then, and both have to end right.
+    """
+    tries = [run]
+
+    def has_missed() -> bool:
+        return bool(window.after) and trial.is_over(tries[-1]) and is_idle(broker_url)
+
+    def is_decided() -> bool:
+        return trial.has_ended(tries[-1]) or has_missed() or time.monotonic() > limit
+
+    while True:
+        wait_for(is_decided, f"{window}", seconds=2 * PATIENCE)
+        if trial.has_died(tries[-1]) or not has_missed() or len(tries) == MOST_TRIES:
+            return tries
+        tries.append(trial.begin(window))
 
 
 def is_idle(broker_url: str) -> bool:
@@ -76,9 +92,10 @@ def is_idle(broker_url: str) -> bool:
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-def test_the_run_ends_right(window: Window, trial: Trial, runs: dict[Window, Run]) -> None:
-    assert trial.has_died(runs[window]), "nobody came to this point"
-    assert trial.outcome(runs[window]) == replace(Outcome(), mails=[window.mails])
+def test_the_run_ends_right(window: Window, trial: Trial, runs: dict[Window, list[Run]]) -> None:
+    assert trial.has_died(runs[window][-1]), f"nobody came to this point: {trial.outcome(runs[window][-1])}"
+    for run in runs[window]:
+        assert trial.outcome(run) == replace(Outcome(), mails=[window.mails])
 
 
 def test_a_sign_in_whose_process_is_killed_before_its_commit_has_not_happened(undone: list[SignIn]) -> None:
