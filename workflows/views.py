@@ -76,8 +76,11 @@ def run_panel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     Nothing where nothing has changed since what it has ``seen``; else the moving part, small (``of=sign-in``) or whole.
     """
     seen = glance(run_id)
-    if seen and seen.version == request.GET.get("seen") and (nothing := _nothing_new(request, seen, run_id)):
-        return nothing
+    if person := person_of(request.session):
+        # Each open page asks all the time: so the session and the person are looked up by the cheapest way.
+        request.user = person
+    if seen and person and _may_see(person, seen) and seen.version == request.GET.get("seen"):
+        return _nothing_new(request, seen, run_id)
     if not request.user.is_authenticated:
         if "HX-Request" in request.headers:
             # The session ended under the page, perhaps by this very run: loaded again, it asks for a sign-in.
@@ -100,15 +103,8 @@ def run_json(request: HttpRequest, run_id: UUID) -> JsonResponse:
     return JsonResponse(run_as_dict(run, tree, attempts, staff=request.user.is_staff))
 
 
-def _nothing_new(request: HttpRequest, seen: Glance, run_id: UUID) -> HttpResponse | None:
-    """The answer where nothing has changed: that alone, or with how often to ask from now on. None for strangers.
-
-    Each open page asks for it all the time, so the session and the person are looked up by the cheapest way
-    (``person_of``). Whatever shows something of a run goes by ``request.user``.
-    """
-    person = person_of(request.session)
-    if person is None or not _may_see(person, seen):
-        return None
+def _nothing_new(request: HttpRequest, seen: Glance, run_id: UUID) -> HttpResponse:
+    """The answer where nothing has changed: that alone, or with how often to ask from now on."""
     if request.GET.get("every") == str(seen.poll):
         return HttpResponse(status=204)
     # Without the request, for which much would be gathered that this has no place for.
