@@ -103,6 +103,7 @@ class Run(models.Model):
             ("retry_step", "Can have a step tried again at once"),
             ("skip_step", "Can have a run go on without a step"),
             ("cancel_run", "Can cancel a run"),
+            ("run_again", "Can have a run do what it left out"),
         ]
 
     def __str__(self) -> str:

@@ -80,7 +80,6 @@ class BulkJob(models.Model):
             ("bulk_security_notice", "Can send many people a security notice"),
             ("bulk_ask_password", "Can ask many people for a new password"),
             ("bulk_forget_devices", "Can forget many devices"),
-            ("bulk_run_again", "Can run many workflows again"),
             ("bulk_rescore", "Can have the risk service asked again about many sign-ins"),
             ("bulk_anonymise", "Can anonymise many sign-ins"),
             ("bulk_export", "Can export many rows"),

@@ -40,7 +40,7 @@ PERMISSIONS = {
     Action.RETRY: "workflows.retry_step",
     Action.SKIP: "workflows.skip_step",
     Action.CANCEL: "workflows.cancel_run",
-    Action.RUN_AGAIN: "workflows.bulk_run_again",
+    Action.RUN_AGAIN: "workflows.run_again",
 }
 
 
