@@ -9,20 +9,18 @@ from urllib.parse import quote, urlsplit
 from csp.constants import NONE, SELF
 from kombu import Queue
 
-from loginwatch.demo.running import running_demo_env_file, var_dir
+from loginwatch.demo.running import read_own_env_file, running_demo_env_file, var_dir
 from loginwatch.environment import Environment, broker_options, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = var_dir()
 
 # What the environment sets wins over the file; `make run` leaves a file of its own while it runs, so that a
 # worker started beside it joins it without any setting. ENV_FILE names another file and ends that search.
-if "ENV_FILE" in os.environ:
-    read_env_file(Path(os.environ["ENV_FILE"]))
-else:
-    read_env_file(BASE_DIR / ".env")
-    if demo_env_file := running_demo_env_file(VAR_DIR):
-        read_env_file(demo_env_file)
+is_env_file_named = "ENV_FILE" in os.environ
+read_own_env_file()
+VAR_DIR = var_dir()
+if not is_env_file_named and (demo_env_file := running_demo_env_file(VAR_DIR)):
+    read_env_file(demo_env_file)
 
 env = Environment()
 

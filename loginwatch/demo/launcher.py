@@ -20,10 +20,9 @@ from loginwatch.demo.leftovers import end_leftovers
 from loginwatch.demo.ports import require_free
 from loginwatch.demo.processes import read_procfile, supervisor_config, without
 from loginwatch.demo.refusal import CannotStart
-from loginwatch.demo.running import BASE_DIR, demo_lock, env_file_in, var_dir
+from loginwatch.demo.running import BASE_DIR, demo_lock, env_file_in, read_own_env_file, var_dir
 from loginwatch.demo.supervising import supervise
 from loginwatch.demo.terminal import complain, keep_standard_streams, say
-from loginwatch.environment import read_env_file
 
 RISK_SERVICE = "risk"
 
@@ -47,7 +46,7 @@ def main() -> int:
 
 def run() -> None:
     """Run the demo until a signal ends it. Raises CannotStart."""
-    read_env_file(Path(os.environ.get("ENV_FILE", ".env")))
+    read_own_env_file()
     var = var_dir()
     prepare_folders(var)
     with demo_lock(var):

@@ -8,11 +8,12 @@ import sys
 from loginwatch.demo.environment import mark_of
 from loginwatch.demo.leftovers import end_leftovers
 from loginwatch.demo.refusal import CannotStart
-from loginwatch.demo.running import demo_lock, lock_file_in, var_dir
+from loginwatch.demo.running import demo_lock, lock_file_in, read_own_env_file, var_dir
 from loginwatch.demo.terminal import complain, say
 
 
 def main() -> int:
+    read_own_env_file()
     var = var_dir()
     # Only a demo makes this file: no other folder is ever removed, whatever VAR_DIR says.
     if not lock_file_in(var).exists():

@@ -11,14 +11,24 @@ from typing import IO
 
 from loginwatch.demo.refusal import CannotStart
 from loginwatch.demo.waiting import wait_until
+from loginwatch.environment import read_env_file
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 # Whoever asks whether a demo runs holds the lock for an instant; longer is another demo.
 LOCK_PATIENCE = 0.5
 
 
+def read_own_env_file() -> None:
+    """Add what the file that ``ENV_FILE`` names, or the checkout's ``.env``, sets to the environment."""
+    named = os.environ.get("ENV_FILE")
+    read_env_file(BASE_DIR / ".env" if named is None else Path(named))
+
+
 def var_dir() -> Path:
-    """Where everything is kept that this checkout makes while it runs: ``VAR_DIR``, or ``var/``."""
+    """Where everything is kept that this checkout makes while it runs: ``VAR_DIR``, or ``var/``.
+
+    The file may say so (``read_own_env_file``).
+    """
     return Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").absolute()
 
 

@@ -100,9 +100,14 @@ def test_reset_removes_no_folder_that_no_demo_made(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_reset_removes_what_a_demo_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told_by", ["the environment", "a file"])
+def test_reset_removes_what_a_demo_kept(told_by: str, tmp_path: Path) -> None:
     (tmp_path / "var" / "run").mkdir(parents=True)
     (tmp_path / "var" / "run" / "demo.lock").touch()
-    done = run(sys.executable, "-m", "loginwatch.demo.reset", env={"VAR_DIR": str(tmp_path / "var")})
+    env = {"VAR_DIR": str(tmp_path / "var")}
+    if told_by == "a file":
+        (tmp_path / "env").write_text(f"VAR_DIR={env['VAR_DIR']}\n")
+        env = {"ENV_FILE": str(tmp_path / "env")}
+    done = run(sys.executable, "-m", "loginwatch.demo.reset", env=env)
     assert done.returncode == 0
     assert not (tmp_path / "var").exists()

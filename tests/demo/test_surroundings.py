@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loginwatch.demo.environment import MARK, mark_of, surroundings, write_env_file
+from loginwatch.demo.environment import MARK, SHARED, mark_of, surroundings, write_env_file
 from loginwatch.demo.folders import prepare_folders
 from loginwatch.demo.running import env_file_in
 from loginwatch.environment import Environment
+from tests.deployment import files
 
 
 @pytest.fixture
@@ -88,6 +89,10 @@ def test_what_a_worker_beside_the_demo_has_to_know_is_written_down_for_its_owner
     assert {"REDIS_URL", "SECRET_KEY", "RISK_API_URL", "RISK_API_SECRET", "EMAIL_URL", "OPERATOR_EMAILS"} <= set(told)
     assert "HOME" not in told
     assert env_file_in(var).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_beside_the_demo_knows_whatever_the_settings_read() -> None:
+    assert set(SHARED) == files.read_by_settings() | {"VAR_DIR"}
 
 
 def test_the_mark_is_the_folders(var: Path, tmp_path: Path) -> None:

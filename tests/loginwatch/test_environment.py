@@ -130,6 +130,16 @@ def test_a_file_may_hold_the_values_and_what_is_set_wins(tmp_path: Path) -> None
     assert overridden.returncode == 0
 
 
+def test_the_file_may_say_where_the_data_is(tmp_path: Path) -> None:
+    env_file = tmp_path / "env"
+    env_file.write_text(f"VAR_DIR={tmp_path}\n")
+
+    command = ("shell", "--verbosity", "0", "--command", "from django.conf import settings; print(settings.VAR_DIR)")
+    told = started(sys.executable, "manage.py", *command, **{**GOOD, "ENV_FILE": str(env_file)})
+
+    assert told.stdout == f"{tmp_path}\n"
+
+
 def test_an_empty_value_is_one_that_is_not_set() -> None:
     environment = Environment({"PORT": ""})
 
