@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from accounts import notices
 from accounts.models import Notice, SignIn
 
 # A day: long enough to have looked at one's mail, and an intruder has not settled in.
@@ -15,15 +17,16 @@ FOLLOW_UP_AFTER = timedelta(hours=24)
 def ask_about(sign_in: SignIn, message_id: str) -> None:
     """Have the person of this sign-in of high risk told, where no notice tells them, and asked again in a day.
 
-    A notice that is made here is left to the deliveries. Call it inside a transaction.
+    A notice that is made here, or that was given up, is left to the deliveries. Call it inside a transaction.
     """
     now = timezone.now()
     notice, _ = Notice.objects.get_or_create(
         sign_in=sign_in,
         defaults={"message_id": message_id, "state": Notice.State.HANDED_OVER, "next_attempt_at": now},
     )
-    unanswered = Notice.objects.filter(pk=notice.pk, sign_in__answer="", followed_up_at=None)
-    unanswered.update(follow_up_at=now + FOLLOW_UP_AFTER)
+    if notice.state == Notice.State.GIVEN_UP:
+        notices.begin_anew(notice, Notice.State.HANDED_OVER, next_attempt_at=now)
+    _unanswered(notice.pk).update(follow_up_at=now + FOLLOW_UP_AFTER)
 
 
 def due_before(moment: datetime, most: int) -> list[Notice]:
@@ -38,10 +41,7 @@ def claim(notice_id: int) -> Notice | None:
     None where it was answered for by now, or was followed up. Call it inside a transaction.
     """
     now = timezone.now()
-    unanswered = Notice.objects.filter(
-        pk=notice_id, follow_up_at__isnull=False, followed_up_at=None, sign_in__answer=""
-    )
-    if not unanswered.update(followed_up_at=now):
+    if not _unanswered(notice_id).filter(follow_up_at__isnull=False).update(followed_up_at=now):
         return None
     first = Notice.objects.select_related("sign_in__user").get(pk=notice_id)
     return Notice.objects.create(
@@ -51,3 +51,12 @@ def claim(notice_id: int) -> Notice | None:
         state=Notice.State.HANDED_OVER,
         next_attempt_at=now,
     )
+
+
+def _unanswered(notice_id: int) -> QuerySet[Notice]:
+    """That notice, unless it was answered or followed up.
+
+    Without a join, for which Django would ask for ids alone in an update: of two at once both would get it.
+    """
+    open_sign_in = SignIn.objects.filter(pk=OuterRef("sign_in"), answer="")
+    return Notice.objects.filter(Exists(open_sign_in), pk=notice_id, followed_up_at=None)

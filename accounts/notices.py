@@ -74,12 +74,24 @@ def is_worth_a_notice(sign_in: SignIn) -> bool:
 
 
 def claim_notice(about: SignIn | PasswordChange, message_id: str) -> Notice:
-    """The one notice of this sign-in, or change of a password, made if it is not there; one given up begins anew."""
+    """The one notice of this sign-in, or change of a password, made if it is not there; one given up begins anew.
+
+    One that was sent, or that the deliveries have, is not to be sent by who gets it here.
+    """
     of = {"sign_in": about} if isinstance(about, SignIn) else {"password_change": about}
     notice, _ = Notice.objects.get_or_create(**of, defaults={"message_id": message_id})
     if notice.state == State.GIVEN_UP:
-        Notice.objects.filter(pk=notice.pk, state=State.GIVEN_UP).update(state=State.CLAIMED)
+        begin_anew(notice, State.CLAIMED)
     return notice
+
+
+def begin_anew(notice: Notice, state: str, next_attempt_at: datetime | None = None) -> None:
+    """One that was given up shall go out after all: it has all its time again."""
+    fields: dict[str, Any] = {"state": state, "attempts": 0, "last_error": ""}
+    fields |= {"created_at": timezone.now(), "next_attempt_at": next_attempt_at}
+    if Notice.objects.filter(pk=notice.pk, state=State.GIVEN_UP).update(**fields):
+        for name, value in fields.items():
+            setattr(notice, name, value)
 
 
 def send_notice(notice: Notice) -> None:

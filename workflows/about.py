@@ -11,7 +11,7 @@ from django.db.models import BigIntegerField, Exists, Model, OuterRef, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
-from accounts.models import Notice
+from accounts.models import Notice, SignIn
 from workflows import kinds
 from workflows.kinds import Kind
 from workflows.models import Run
@@ -28,6 +28,23 @@ def notices_of(run: Run) -> QuerySet[Notice]:
 
 def kinds_about_rows() -> list[Kind]:
     return [kind for kind in kinds.all_kinds() if kind.about]
+
+
+def run_of(notice: Notice) -> Run | None:
+    """The run about what the notice tells of, where there is one."""
+    row = notice.about
+    if isinstance(row, SignIn):
+        return Run.objects.filter(sign_in=row).first()
+    model = type(row)
+    for kind in kinds_about_rows():
+        if Notice._meta.get_field(kind.about).related_model is model:
+            return Run.objects.filter(user=row.user, kind=kind.name, **{f"facts__{kind.about}": row.pk}).first()
+    return None
+
+
+def whose_sign_in_notice_went_out(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Those of ``runs`` that are of a sign-in."""
+    return runs.filter(Exists(Notice.objects.filter(sign_in=OuterRef("sign_in"), state=Notice.State.SENT)))
 
 
 def whose_notice_went_out(kind: Kind, runs: QuerySet[Run]) -> QuerySet[Run]:

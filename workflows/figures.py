@@ -19,6 +19,7 @@ from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from accounts.models import SecurityEvent, SignIn
+from workflows.alerting.stuck import BEGAN_AT
 from workflows.models import Period, Run
 
 Span = Period.Span
@@ -111,10 +112,12 @@ def count(begin: datetime, end: datetime) -> dict[datetime, Figures]:
     for at, number in failures.annotate(at=minute).values_list("at").annotate(Count("pk")).order_by("at"):
         figures[at].counts["failures"] = number
     ended = Run.objects.filter(finished_at__gte=begin, finished_at__lt=end)
-    of_each = ended.values_list("created_at", "finished_at", "state", "healed")
-    for created_at, finished_at, state, healed in of_each.iterator(chunk_size=5000):
-        ended_at = cast(datetime, finished_at)
-        _add_end(figures[_floor(ended_at, Span.MINUTE)], ended_at - created_at, state, healed)
+    of_each = ended.values_list(BEGAN_AT, "finished_at", "state", "healed")
+    for run_began_at, finished_at, state, healed in of_each.iterator(chunk_size=5000):
+        # That a person ended a run says nothing of how runs do.
+        if state != Run.State.CANCELLED:
+            ended_at = cast(datetime, finished_at)
+            _add_end(figures[_floor(ended_at, Span.MINUTE)], ended_at - run_began_at, state, healed)
     return figures
 
 

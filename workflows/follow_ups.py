@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from accounts import follow_ups, notices
 from accounts.models import Notice
-from workflows import notifying
+from workflows import about, notifying
 from workflows.alerting.alerts import raise_alert
-from workflows.models import Alert, Run
+from workflows.models import Alert
 
 # Twice as far as from one look to the next: one that is lost or late leaves out nobody.
 LOOK_AHEAD = timedelta(minutes=2)
@@ -52,7 +52,6 @@ def follow_up(notice_id: int) -> bool:
 
 
 def _alert(second: Notice) -> None:
-    sign_in = second.follow_up_of.sign_in
-    run_id = Run.objects.filter(sign_in=sign_in).values_list("pk", flat=True).first()
+    sign_in, run = second.follow_up_of.sign_in, about.run_of(second)
     text = f"{sign_in.user.username} has not answered for a sign-in from {sign_in.ip_address or 'an unknown address'}"
-    raise_alert(Alert.Kind.UNANSWERED, text, run_id)
+    raise_alert(Alert.Kind.UNANSWERED, text, run.pk if run else None)

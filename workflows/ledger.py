@@ -42,8 +42,8 @@ HINDRANCES = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
 # time, up to the longest.
 FIRST_HINDERED_DELAY = 2.0
 LONGEST_HINDERED_DELAY = 20.0
-# How often a step whose effects are all in the database is attempted, until it is given up or a person begins it anew.
-MOST_ATTEMPTS = 30
+# How often a step whose effects are all in the database is hindered, until it is given up or a person begins it anew.
+MOST_HINDRANCES = 30
 # How often the process of a step that talks to the outside may be killed before the step is taken for the cause.
 MOST_CUT_OFF = 5
 # How often a run is published again without getting on by a step before it is taken for impossible; of a step in the
@@ -94,7 +94,7 @@ def in_database(run_id: UUID, name: str, act: Callable[[Step], Result]) -> Resul
         if step is None:
             raise
         hindered = attempts.hindered_since(step) + 1  # raises the database's error where it is away
-        if hindered >= MOST_ATTEMPTS:
+        if hindered >= MOST_HINDRANCES:
             raise GaveUp(f"it was hindered {hindered} times, at last by: {_text_of(hindrance)}") from hindrance
         raise _put_off(step, hindrance) from hindrance
     points.reached(run_id, name, "committed")

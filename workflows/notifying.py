@@ -35,7 +35,9 @@ def notify(
     about: Callable[[Step], SignIn | PasswordChange],
     without: Callable[[Step], Result | None] = lambda step: None,
 ) -> Result:
-    """Mail the person what the step is ``about``; returns notice: sent, handed_over, not_made or refused, and its id.
+    """Mail the person what the step is ``about``, unless that has happened before.
+
+    Returns notice: sent, handed_over, not_made or refused, and its id.
 
     Or what ``without(step)`` returns, where no mail is needed. One that could not be made is handed over as well, and
     the operators are told. Raises TryAgain while the mail server is away, for as long as that is news.
@@ -58,9 +60,17 @@ def give_up_after_failure(run_id: UUID, name: str) -> None:
 
 def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Result:
     notice = notices.claim_notice(about(step), message_id=f"<{step.task_id}@{settings.SITE_HOST}>")
+    if notice.state == Notice.State.SENT:
+        return {"notice": "sent", "id": notice.pk}
+    if notice.state == Notice.State.HANDED_OVER:
+        return {"notice": "handed_over", "id": notice.pk, "error": notice.last_error}
     attempt = attempts.number_anew(step)
     if attempt > len(NOTICE_DELAYS) + 1:
         return {"notice": "handed_over", "id": notice.pk, "error": "each attempt was cut off"}
+    return _attempt(notice, attempt)
+
+
+def _attempt(notice: Notice, number: int) -> Result:
     try:
         mailing.send(notice)
     except Open as known:
@@ -70,8 +80,8 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
     except notices.MailRefused as error:
         return {"notice": "refused", "id": notice.pk, "error": str(error)}
     except notices.MailServerAway as error:
-        if attempt <= len(NOTICE_DELAYS):
-            longest = NOTICE_DELAYS[attempt - 1]
+        if number <= len(NOTICE_DELAYS):
+            longest = NOTICE_DELAYS[number - 1]
             raise TryAgain(str(error), random.uniform(longest / 2, longest)) from error  # noqa: S311  spreads load
         return {"notice": "handed_over", "id": notice.pk, "error": str(error)}
     return {"notice": "sent", "id": notice.pk}
@@ -80,7 +90,7 @@ def _send(about: Callable[[Step], SignIn | PasswordChange], step: Step) -> Resul
 def _note(step: Step, result: Result) -> None:
     notice = Notice.objects.get(pk=result["id"])
     match result["notice"]:
-        case "sent":
+        case "sent" if notice.state != Notice.State.SENT:
             notices.mark_sent(notice)
             mailing.note_sent()
         case "handed_over":

@@ -8,9 +8,9 @@ from django.dispatch import receiver
 
 from accounts.models import Notice, PasswordChange, SignIn
 from accounts.signals import notice_not_made, password_change_recorded, sign_in_recorded
-from workflows import points, publishing, runs
+from workflows import about, points, publishing, runs
 from workflows.alerting.alerts import raise_alert
-from workflows.models import Alert, Run
+from workflows.models import Alert
 
 
 @receiver(sign_in_recorded)
@@ -32,6 +32,5 @@ def on_password_change_recorded(change: PasswordChange, **kwargs: Any) -> None:
 @receiver(notice_not_made)
 def on_notice_not_made(notice: Notice, error: str, **kwargs: Any) -> None:
     """Of one that was handed over: what a run's own step could not make, it tells of itself (notifying.py)."""
-    about = notice.about
-    run = Run.objects.filter(sign_in=about).first() if isinstance(about, SignIn) else None
+    run = about.run_of(notice)
     raise_alert(Alert.Kind.NOTICE_NOT_MADE, f"{notice}: {error}", run.pk if run else None)

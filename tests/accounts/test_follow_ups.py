@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import cast
 
@@ -9,12 +10,13 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import answers, follow_ups, notices
 from accounts.models import Notice, SignIn, User
 from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide
+from tests.waiting import wait_for
 
 FIRST = "<1f0c.notify_user@testserver>"
 SECOND = "<1f0c.notify_user.follow_up@testserver>"
@@ -160,3 +162,38 @@ def test_a_second_mail_that_the_mail_server_does_not_take_is_tried_for_a_day(
         notices.deliver_due_notices()
     second.refresh_from_db()
     assert second.state == State.GIVEN_UP
+
+
+def test_who_was_not_told_because_the_notice_was_given_up_is_told_then(sign_in: SignIn) -> None:
+    notices.give_up(notices.claim_notice(sign_in, FIRST), "an operator had the run go on without it")
+
+    follow_ups.ask_about(sign_in, FIRST)
+
+    assert [notice.message_id for notice in notices.deliver_due_notices()] == [FIRST]
+    assert last_mail().subject == "New sign-in to your account: Chrome on Linux"
+
+
+@pytest.mark.skipif(not connection.features.has_select_for_update, reason="a writer locks all there is")
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_follow_it_up_at_once_one_does(transactional_db: None, notice: Notice) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert follow_ups.claim(notice.pk) is not None
+            other = pool.submit(claim_and_close, notice.pk)
+            wait_for(somebody_waits_for_a_lock, "the other waits")
+        assert other.result(10) is None
+
+
+def claim_and_close(notice_id: int) -> Notice | None:
+    """In a thread, which has a connection of its own."""
+    try:
+        with transaction.atomic():
+            return follow_ups.claim(notice_id)
+    finally:
+        connection.close()
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])

@@ -342,3 +342,15 @@ def test_of_deliverers_at_the_same_time_one_sends(notice: Notice, smtp_at: Calla
 
     assert sorted(map(len, delivered)) == [0, 0, 0, 1]
     assert len(server.received) == 1
+
+
+def test_one_that_begins_anew_has_all_its_time_again(notice: Notice, mailoutbox: list[object]) -> None:
+    handed_over(notice)
+    notices.give_up(notice, "the run was cancelled")
+
+    with time_machine.travel(timezone.now() + timedelta(days=2)):
+        handed_over(notices.claim_notice(notice.sign_in, MESSAGE_ID))
+    with time_machine.travel(timezone.now() + timedelta(days=2, minutes=4)):
+        assert notices.deliver_due_notices() == [notice]
+
+    assert len(mailoutbox) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -151,3 +152,26 @@ def test_failed_rows_are_not_retried_before_what_is_under_way_has_ended(
 
     take_turn(job, 1)
     jobs.retry_failed(job, by=admin)
+
+
+def test_a_stopped_job_that_may_go_on_is_the_same_job_as_another_of_its_kind(job: BulkJob, admin: User) -> None:
+    jobs.stop(job, by=admin)
+    same = {"selection": job.selection, "parameters": job.parameters}
+    assert jobs.twin_of(registry.get("post"), **same) == job
+
+    long_ago = timezone.now() - timedelta(days=8)  # from then on nothing is left of it to go on with
+    BulkJob.objects.filter(pk=job.pk).update(finished_at=long_ago)
+    assert jobs.twin_of(registry.get("post"), **same) is None
+
+
+def test_a_job_does_not_go_on_while_the_same_is_under_way(job: BulkJob, queue: Queue, admin: User) -> None:
+    jobs.stop(job, by=admin)
+    other = queue("post")
+
+    with pytest.raises(jobs.Refused, match=f"The same job is there already, selecting its rows: {other.pk}."):
+        jobs.go_on(job, by=admin)
+
+    jobs.stop(other, by=admin)
+    jobs.go_on(job, by=admin)
+    job.refresh_from_db()
+    assert job.state == State.RUNNING

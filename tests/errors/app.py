@@ -27,7 +27,7 @@ def give_up_soon(**kwargs: Any) -> None:
     from workflows.results import chords
 
     ledger.FIRST_HINDERED_DELAY = ledger.LONGEST_HINDERED_DELAY = 0.5
-    ledger.MOST_ATTEMPTS = 3
+    ledger.MOST_HINDRANCES = 3
     ledger.LEASE = LEASE
     runs.STALLED = STALLED
     chords.CLAIM = CLAIM

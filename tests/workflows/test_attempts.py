@@ -150,7 +150,7 @@ def test_giving_a_step_up_is_no_attempt(run: Run) -> None:
 def test_a_step_that_was_given_up_is_tried_as_often_once_a_person_has_it_go_on(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "MOST_ATTEMPTS", 2)
+    monkeypatch.setattr(ledger, "MOST_HINDRANCES", 2)
     act = hindered_by(OperationalError("deadlock detected"))
 
     for _ in range(2):
@@ -171,7 +171,7 @@ def test_a_step_that_asked_often_is_not_given_up_as_the_database_hinders_it_once
     def ask(step: Step) -> Result:
         raise TryAgain("not yet", delay=10)
 
-    monkeypatch.setattr(ledger, "MOST_ATTEMPTS", 2)
+    monkeypatch.setattr(ledger, "MOST_HINDRANCES", 2)
     for act in (ask, ask, ask, hindered_by(OperationalError("deadlock detected"))):
         with pytest.raises(TryAgain):
             ledger.in_database(run.pk, Name.SAVE_EVENT, act)  # type: ignore[arg-type]

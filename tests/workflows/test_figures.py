@@ -222,3 +222,22 @@ def test_minutes_that_were_missed_are_caught_up_on_as_far_as_they_are_kept(alice
     figures.roll_up()
 
     assert Period.objects.filter(span=Span.MINUTE).count() == 2
+
+
+def ended(user: User, state: Run.State, *, resumed_at: datetime | None = None) -> None:
+    """A sign-in at NOON whose run ended two days later."""
+    run = sign_in(user, NOON, took=2 * 86400).run
+    Run.objects.filter(pk=run.pk).update(state=state, resumed_at=resumed_at)
+
+
+def test_a_run_that_a_person_ended_says_nothing_of_how_runs_end(alice: User) -> None:
+    ended(alice, Run.State.CANCELLED)
+
+    assert figures.count(NOON + timedelta(days=1), NOON + timedelta(days=3)) == {}
+
+
+def test_a_run_that_was_gone_on_with_took_as_long_as_since_then(alice: User) -> None:
+    ended(alice, Run.State.SUCCEEDED, resumed_at=NOON + timedelta(days=2, seconds=-10))
+
+    (counted,) = figures.count(NOON + timedelta(days=1), NOON + timedelta(days=3)).values()
+    assert counted.percentile(0.5) == pytest.approx(10, rel=0.09)

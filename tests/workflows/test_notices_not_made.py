@@ -64,13 +64,14 @@ def test_a_notice_of_an_address_is_told_once_and_again_when_something_else_is_wr
     assert [text.rpartition(": ")[2] for _, text in told()] == ["'place'", "other"]
 
 
-def test_a_notice_of_a_password_is_told(make_change: MakeChange, break_mails: Break) -> None:
-    hand_over(password_change=change_of(make_change()))
+def test_a_notice_of_a_password_is_told_with_its_run(make_change: MakeChange, break_mails: Break) -> None:
+    run = make_change()
+    notice = hand_over(password_change=change_of(run))
     break_mails(KeyError("place"))
 
     deliver()
 
-    assert len(told()) == 1
+    assert told() == [(run, f"{notice}: KeyError: 'place'")]
 
 
 def test_one_that_waited_for_the_mail_server_is_told_with_its_run(run: Run, break_mails: Break) -> None:

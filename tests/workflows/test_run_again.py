@@ -9,13 +9,16 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.core import mail
 from django.db import connection, transaction
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.models import SecurityEvent, User
+from accounts import follow_ups, notices
+from accounts.models import Notice, SecurityEvent, User
 from tests.workflows.celery_rows import store
+from tests.workflows.doing import second_device_run as second_device_run  # the fixture
 from tests.workflows.error_calls import call
 from tests.workflows.past import let_pass
 from workflows import ledger, publishing, runs, steps
@@ -185,3 +188,51 @@ def test_it_counts_as_resumed(run: Run, run_again: RunAgain) -> None:
 
     assert Run.objects.get(pk=run.pk).resumed == 1
     assert list(run.callback_calls.values_list("reason", "resumed")) == [("failed", 0)]
+
+
+@pytest.mark.usefixtures("risk")
+@pytest.mark.parametrize("went_out", [True, False])
+def test_a_mail_that_somebody_else_has_is_not_sent_again(
+    second_device_run: Run, run_again: RunAgain, carol: User, went_out: bool
+) -> None:
+    """Skipped before it had a notice; then its verdict was against it, so that the person was told all the same."""
+    run = second_device_run
+    steps.check_device(run.pk)
+    steer(run.pk, Action.SKIP, Name.NOTIFY_USER, by=carol)
+    follow_ups.ask_about(run.sign_in, "<1@testserver>")
+    if went_out:
+        notices.deliver_due_notices()
+    end(run, notify_user=Step.State.SKIPPED)
+    before = list(Notice.objects.values())
+
+    run_again(run)
+    result = steps.notify_user(run.pk)
+
+    assert result["notice"] == ("sent" if went_out else "handed_over")
+    assert len(mail.outbox) == int(went_out)
+    assert list(Notice.objects.values()) == before
+
+
+@pytest.mark.skipif(not connection.features.has_select_for_update_skip_locked, reason="a writer locks all there is")
+@pytest.mark.django_db(transaction=True)
+def test_a_run_whose_mail_went_out_just_then_is_run_again(
+    transactional_db: None, run: Run, run_again: RunAgain
+) -> None:
+    end(run, Run.State.DEGRADED, post_to_risk_api=Step.State.SKIPPED)
+    Run.objects.filter(pk=run.pk).update(finished_at=timezone.now())
+    Notice.objects.create(sign_in=run.sign_in, message_id="<1@testserver>", state=Notice.State.SENT)
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        run_again(run)
+        mended = pool.submit(mend_degraded_runs_and_close)
+        assert mended.result(10) == 0
+
+    assert Run.objects.get().state == Run.State.QUEUED
+
+
+def mend_degraded_runs_and_close() -> int:
+    """In a thread, which has a connection of its own."""
+    try:
+        return runs.mend_degraded_runs()
+    finally:
+        connection.close()

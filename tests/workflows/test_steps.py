@@ -191,7 +191,7 @@ def test_a_step_that_is_hindered_each_time_fails_in_the_end(run: Run) -> None:
     def act(step: Step) -> dict[str, str]:
         raise SoftTimeLimitExceeded
 
-    for _ in range(ledger.MOST_ATTEMPTS - 1):
+    for _ in range(ledger.MOST_HINDRANCES - 1):
         with pytest.raises(TryAgain):
             ledger.in_database(run.pk, Name.SAVE_EVENT, act)
         end_the_lease(run, Name.SAVE_EVENT)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts import security_log
@@ -85,12 +86,21 @@ def start_for_real(tried: BulkJob, *, by: User) -> BulkJob:
 def twin_of(
     action: Action, *, selection: dict[str, Any], parameters: dict[str, Any], token: UUID | None = None
 ) -> BulkJob | None:
-    """The newest job of another form that does the same to the same rows and has not ended."""
-    under_way = BulkJob.objects.filter(finished_at=None, action=action.name, dry_run=False)
-    for job in under_way.select_related("requested_by").order_by("-pk"):
-        if job.token != token and job.parameters == parameters and is_same(job.selection, selection):
+    """The newest job of another form that does the same to the same rows and has not ended, or may go on."""
+    may_be = Q(finished_at=None) | Q(state=State.STOPPED, finished_at__gte=timezone.now() - upkeep.KEEP_CHUNKS)
+    for job in _like(action.name, selection, parameters, BulkJob.objects.filter(may_be)):
+        if job.token != token and not (job.state == State.STOPPED and _why_not_go_on(job)):
             return job
     return None
+
+
+def _like(
+    action: str, selection: dict[str, Any], parameters: dict[str, Any], among: QuerySet[BulkJob]
+) -> Iterator[BulkJob]:
+    """The newest first."""
+    for job in among.filter(action=action, dry_run=False).select_related("requested_by").order_by("-pk"):
+        if job.parameters == parameters and is_same(job.selection, selection):
+            yield job
 
 
 def already(twin: BulkJob) -> str:
@@ -125,8 +135,11 @@ def stop(job: BulkJob, *, by: User) -> None:
 
 @transaction.atomic
 def go_on(job: BulkJob, *, by: User) -> None:
-    """Raises Refused."""
+    """Raises Refused, also where the same job is under way: each would do all rows that the other has left."""
     _take(job, Act.GO_ON, by)
+    active = BulkJob.objects.filter(finished_at=None)
+    if twin := next(_like(job.action, job.selection, job.parameters, active), None):
+        raise Refused(already(twin))
     state = State.RUNNING if job.is_prepared and not job.is_retrying else State.PREPARING
     running = {"running_since": timezone.now(), "counted_by_then": F("done") + F("skipped") + F("failed")}
     _set(job, state, error="", finished_at=None, **running)

@@ -14,7 +14,10 @@ HANDED_ON = {
 
 
 def hand_on_permissions(apps, schema_editor):
-    """Who could do so to many runs by a permission of its own can by that of a single one."""
+    """Who could do so to many runs by a permission of its own can by that of a single one.
+
+    The former stays: processes of the version before ask for it as long as they run.
+    """
     alias = schema_editor.connection.alias
     permissions = apps.get_model("auth", "Permission").objects.using(alias)
     content_types = apps.get_model("contenttypes", "ContentType").objects.using(alias)
@@ -26,7 +29,7 @@ def hand_on_permissions(apps, schema_editor):
             group.permissions.add(permission)
         for user in former.user_set.all():
             user.user_permissions.add(permission)
-        former.delete()
+        permissions.filter(pk=former.pk).update(name=f"No longer asked for: {former.name}")
 
 
 class Migration(migrations.Migration):
