@@ -298,7 +298,8 @@ class SecurityEvent(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["user", "kind", "-created_at"], name="security_event_by_user"),
+            # In this order: the newest of a person are found among thousands, of a kind or not.
+            models.Index(fields=["user", "-created_at", "kind"], name="security_event_of_user"),
             models.Index(fields=["ip_address", "id"], name="security_event_by_address"),
             models.Index(
                 fields=["created_at"],

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import paging
-from accounts.models import SignIn, User
+from accounts.models import SecurityEvent, SignIn, User
 from accounts.paging import A_PAGE, MOST
 from tests.growth.filling import BUSY
 from tests.growth.plans import assert_touched, explained
@@ -64,6 +64,14 @@ def test_a_search_for_somebody_with_much(operator: Client) -> None:
 
     # To show the newest 100 of 10,000, and to count as far as anybody pages.
     assert sum(statement.rows for statement in statements) <= 3 * 10_000 + 1000
+
+
+def test_the_log_of_somebody_with_much(operator: Client) -> None:
+    for more in ({}, {"kind__exact": "signed_in"}):
+        with explained() as statements:
+            assert operator.get(address(SecurityEvent), {"q": f"person-{BUSY}@example.com"} | more).status_code == 200
+
+        assert_touched(statements, rows=MOST + 3 * A_PAGE, buffers=MOST + 10 * A_PAGE)
 
 
 def address(model: type[Model]) -> str:
