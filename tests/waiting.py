@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connection
+
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
@@ -21,3 +23,10 @@ def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = P
         if time.monotonic() > limit:
             raise AssertionError(f"{what}: not within {seconds:g} seconds")
         time.sleep(0.02)
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """On PostgreSQL."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])

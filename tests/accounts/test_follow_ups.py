@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import answers, follow_ups, notices
 from accounts.models import Notice, SignIn, User
 from tests.accounts.browser import CHROME_ON_LINUX, ELSEWHERE, Browser, decide
-from tests.waiting import wait_for
+from tests.waiting import somebody_waits_for_a_lock, wait_for
 
 FIRST = "<1f0c.notify_user@testserver>"
 SECOND = "<1f0c.notify_user.follow_up@testserver>"
@@ -191,9 +191,3 @@ def claim_and_close(notice_id: int) -> Notice | None:
             return follow_ups.claim(notice_id)
     finally:
         connection.close()
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
-        return bool(cursor.fetchone()[0])

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_celery_results.backends.database import DatabaseBackend
 from django_celery_results.models import TaskResult
 
-from tests.waiting import wait_for
+from tests.waiting import somebody_waits_for_a_lock, wait_for
 from tests.workflows.result_site import Site, let_the_claim_run_out, published
 from workflows import points
 from workflows.models import Chord
@@ -121,7 +121,7 @@ def test_of_two_members_that_end_at_the_same_time_one_publishes_the_body(site: S
             site.backend.store_result("first", 1, states.SUCCESS, request=first)
             other.start()
             if connection.vendor == "postgresql":  # on SQLite it cannot even begin its transaction
-                wait_for(_somebody_waits_for_a_lock, "the other member waits for the chord")
+                wait_for(somebody_waits_for_a_lock, "the other member waits for the chord")
         other.join()
         site.backend.on_chord_part_return(first, states.SUCCESS, 1)
 
@@ -134,12 +134,6 @@ def _succeed_elsewhere(member: Context, value: int) -> None:
         Site().succeed(member, value)
     finally:
         connections.close_all()
-
-
-def _somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def test_a_body_that_takes_no_results_is_published_without_reading_them(site: Site) -> None:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from accounts.models import SignIn, User
 from accounts.retention import EMPTIED
 from tests.accounts.browser import COOKIE, Browser, decide, found
-from tests.waiting import wait_for
+from tests.waiting import somebody_waits_for_a_lock, wait_for
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.old_runs import KEPT, LONG_AGO, MakeRun, ago, is_there, prune
 from tests.workflows.old_runs import make_old as make_old  # the fixture
@@ -83,10 +83,3 @@ def test_a_run_that_is_reopened_at_this_very_moment_stays(elsewhere: Elsewhere, 
 
     assert not pruning.result()
     assert is_there(run)
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
-        (waits,) = cursor.fetchone()
-    return bool(waits)
