@@ -166,10 +166,14 @@ def test_a_stopped_job_that_may_go_on_is_the_same_job_as_another_of_its_kind(job
 
 def test_a_job_does_not_go_on_while_the_same_is_under_way(job: BulkJob, queue: Queue, admin: User) -> None:
     jobs.stop(job, by=admin)
+    for lane in (0, 1):  # their last turns, of a job that was stopped
+        take_turn(job, lane)
+    BulkJob.objects.filter(pk=job.pk).update(failed=1)
     other = queue("post")
 
-    with pytest.raises(jobs.Refused, match=f"The same job is there already, selecting its rows: {other.pk}."):
-        jobs.go_on(job, by=admin)
+    for go_on in (jobs.go_on, jobs.retry_failed):  # to retry what failed is to go on with the others, too
+        with pytest.raises(jobs.Refused, match=f"The same job is there already, selecting its rows: {other.pk}."):
+            go_on(job, by=admin)
 
     jobs.stop(other, by=admin)
     jobs.go_on(job, by=admin)

@@ -135,11 +135,9 @@ def stop(job: BulkJob, *, by: User) -> None:
 
 @transaction.atomic
 def go_on(job: BulkJob, *, by: User) -> None:
-    """Raises Refused, also where the same job is under way: each would do all rows that the other has left."""
+    """Raises Refused."""
     _take(job, Act.GO_ON, by)
-    active = BulkJob.objects.filter(finished_at=None)
-    if twin := next(_like(job.action, job.selection, job.parameters, active), None):
-        raise Refused(already(twin))
+    _refuse_beside_the_same(job)
     state = State.RUNNING if job.is_prepared and not job.is_retrying else State.PREPARING
     running = {"running_since": timezone.now(), "counted_by_then": F("done") + F("skipped") + F("failed")}
     _set(job, state, error="", finished_at=None, **running)
@@ -154,8 +152,10 @@ def go_on(job: BulkJob, *, by: User) -> None:
 def retry_failed(job: BulkJob, *, by: User) -> None:
     """Do the rows that failed once more; a stopped job goes on with the others, too. Raises Refused."""
     _take(job, Act.RETRY, by)
-    if job.state == State.STOPPED and not lanes.are_free(job):  # which is a matter of a moment
-        raise Refused("The job is only just being stopped. Retry the failed rows in a minute.")
+    if job.state == State.STOPPED:
+        if not lanes.are_free(job):  # which is a matter of a moment
+            raise Refused("The job is only just being stopped. Retry the failed rows in a minute.")
+        _refuse_beside_the_same(job)
     again = {"is_retrying": True, "error": "", "finished_at": None, "mail_due_at": None, "round": F("round") + 1}
     _set(job, State.PREPARING, **again)
     _log(job, "failed rows retried", by)
@@ -236,6 +236,13 @@ def _why_not_retry(job: BulkJob) -> str:
 
 def _lacking(permission: str) -> str:
     return f"You have not the permission {permission}."
+
+
+def _refuse_beside_the_same(stopped: BulkJob) -> None:
+    """While the same job is under way: it does all rows that this one has left. Raises Refused."""
+    under_way = BulkJob.objects.filter(finished_at=None)
+    if twin := next(_like(stopped.action, stopped.selection, stopped.parameters, under_way), None):
+        raise Refused(already(twin))
 
 
 def _start(job: BulkJob) -> None:
