@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -103,6 +104,22 @@ class Demo:
         sought = f"SUPERVISOR_PROCESS_NAME={name}".encode()
         return {pid for pid in self.processes() if sought in _environment_of(pid)}
 
+    def freeze_workers(self) -> None:
+        """Not while they write: whoever is frozen within a transaction keeps SQLite's other writers waiting."""
+        wait_for(self._frozen_outside_a_transaction, "the workers are frozen while they write nothing")
+
+    def _frozen_outside_a_transaction(self) -> bool:
+        for pid in self.processes_named("worker"):
+            os.kill(pid, signal.SIGSTOP)
+        if can_be_written(self.var / "loginwatch.sqlite3"):
+            return True
+        self.thaw_workers()
+        return False
+
+    def thaw_workers(self) -> None:
+        for pid in self.processes_named("worker"):
+            os.kill(pid, signal.SIGCONT)
+
     def run_command(self, *command: str) -> subprocess.CompletedProcess[str]:
         """In a second terminal, where nothing is set."""
         environment = self.environment()
@@ -164,6 +181,18 @@ class Browser:
 
     def close(self) -> None:
         self.client.close()
+
+
+def can_be_written(database: Path) -> bool:
+    """Nobody has begun to write. Raises sqlite3.OperationalError where that is not all that hinders."""
+    with closing(sqlite3.connect(database, timeout=1, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+    return True
 
 
 def _found(pattern: str, page: str) -> str:

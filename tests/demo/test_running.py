@@ -62,15 +62,13 @@ def test_a_worker_that_is_killed_is_started_again(demo: Demo, open_browser: Open
 
 
 def test_a_broker_that_is_killed_costs_no_run(demo: Demo, open_browser: Open) -> None:
-    for pid in demo.processes_named("worker"):
-        os.kill(pid, signal.SIGSTOP)
+    demo.freeze_workers()
     browser = open_browser(demo, FIREFOX)
     run_id = browser.sign_in("alice")
     (broker,) = demo.processes_named("redis")
     os.kill(broker, signal.SIGKILL)
     wait_for(lambda: "redis runs again" in demo.said(), "the broker is started again")
-    for pid in demo.processes_named("worker"):
-        os.kill(pid, signal.SIGCONT)
+    demo.thaw_workers()
     assert browser.finished_run(run_id)["state"] == "succeeded"
 
 
@@ -125,8 +123,7 @@ def test_after_a_kill_it_starts_again_finishes_its_runs_and_stops_without_a_trac
     tmp_path: Path, open_browser: Open, killed: Callable[[Demo], None], stopped: Callable[[Demo], int]
 ) -> None:
     with Demo(tmp_path / "var") as demo:
-        for pid in demo.processes_named("worker"):
-            os.kill(pid, signal.SIGSTOP)
+        demo.freeze_workers()
         browser = open_browser(demo, FIREFOX)
         run_id = browser.sign_in("alice")
         assert browser.run(run_id)["finished_at"] is None
