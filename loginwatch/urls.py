@@ -8,6 +8,8 @@ from loginwatch import views
 admin.site.site_header = admin.site.site_title = "Loginwatch"
 admin.site.index_title = "Operations"
 
+handler500 = views.server_error
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("healthz", views.healthz, name="healthz"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
+from django.conf import settings
 
 from accounts.device_cookies import cookie_name
 from accounts.models import SignIn, User
@@ -23,14 +26,21 @@ from workflows.recovery import recover_runs
 FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
-@pytest.fixture(scope="module")
-def site_url(broker: servers.Server, database_url: str) -> Iterator[str]:
+@contextmanager
+def serving(database_url: str, log: str, **more: str) -> Iterator[str]:
+    """The site on this database; its address."""
     port = spare_port()
     site_url = f"http://127.0.0.1:{port}"
-    env = {"DATABASE_URL": database_url, "PORT": str(port), "SITE_URL": site_url, "TRUSTED_PROXY_COUNT": "1"}
-    web = servers.Server(str(servers.BIN / "gunicorn"), "loginwatch.wsgi", log=SCRATCH / "web.log", env=env)
+    env = {"DATABASE_URL": database_url, "PORT": str(port), "SITE_URL": site_url, "TRUSTED_PROXY_COUNT": "1", **more}
+    web = servers.Server(str(servers.BIN / "gunicorn"), "loginwatch.wsgi", log=SCRATCH / log, env=env)
     with servers.running(web, says="Listening at"):
         yield site_url
+
+
+@pytest.fixture(scope="module")
+def site_url(broker: servers.Server, database_url: str) -> Iterator[str]:
+    with serving(database_url, "web.log") as url:
+        yield url
 
 
 @pytest.fixture
@@ -124,3 +134,14 @@ def test_who_cannot_sign_in_is_told_so_and_nothing_is_recorded(
     assert answer.status_code == 200
     assert 'role="alert"' in answer.text or "errorlist" in answer.text or "error" in answer.text
     assert not SignIn.objects.exists()
+
+
+def test_where_the_database_is_away_the_site_says_when_to_come_back(broker: servers.Server) -> None:
+    nowhere = f"postgres://nobody@127.0.0.1:{spare_port()}/none"
+    secret = "whsec_" + base64.b64encode(b"a secret of 24 bytes or more").decode()
+    with serving(nowhere, "web-without-database.log", DEBUG="0", RISK_API_SECRET=secret) as url:
+        answer = httpx.get(f"{url}/security/", cookies={settings.SESSION_COOKIE_NAME: "a" * 32}, timeout=30)
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Back in a moment" in answer.text

@@ -31,6 +31,12 @@ def test_the_page_of_an_error_of_ours_needs_nothing(rf: RequestFactory) -> None:
     assert page.find("h1").text == "Something went wrong"
 
 
+def test_the_page_of_a_database_that_is_away_needs_nothing() -> None:
+    page = Page(render_to_string("503.html"))
+    assert_well_made(page)
+    assert page.find("h1").text == "Back in a moment"
+
+
 def test_a_form_that_cannot_be_checked_is_asked_for_again(rf: RequestFactory) -> None:
     response = csrf_failure(rf.post("/"))
     assert response.status_code == 403
