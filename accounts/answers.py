@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import devices, security_log, verdicts
+from accounts import devices, security_log, sessions, verdicts
 from accounts.follow_ups import FOLLOW_UP_AFTER
 from accounts.models import Notice, SecurityEvent, SignIn
 
@@ -82,6 +81,4 @@ def _throw_out(sign_in: SignIn) -> None:
         devices.disown_device(sign_in.device)
     verdicts.end_session(sign_in)
     if sign_in.device:
-        others = SignIn.objects.filter(user=sign_in.user_id, device=sign_in.device).exclude(session_key="")
-        # In one statement: there may be thousands, of which few are open.
-        Session.objects.filter(pk__in=others.values("session_key")).delete()
+        sessions.end_sessions_of_device(sign_in.device)

@@ -52,7 +52,8 @@ class Device(models.Model):
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
     untrusted_at = models.DateTimeField(
-        null=True, help_text="a password reset, or a sign-in that was denied or disowned, ended the trust in it"
+        null=True,
+        help_text="a password reset, a sign-in denied or disowned, or its owner ended the trust in it",
     )
     disowned_at = models.DateTimeField(
         null=True, help_text="its owner has said that it was not them, and had no new password since"
@@ -88,7 +89,10 @@ class SignIn(models.Model):
         NO_MATCH = "no_match", "it brought no cookie, and nothing like it signed in lately"
         OS_CHANGED = "os_changed", "it brought the cookie of a device with another operating system"
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
-        UNTRUSTED = "untrusted", "this device has lost its trust: a password reset, or a sign-in denied or disowned"
+        UNTRUSTED = (
+            "untrusted",
+            "this device lost its trust: a password reset, a sign-in denied or disowned, or forgotten",
+        )
 
     class Answer(models.TextChoices):
         MINE = "mine", "it was me"
@@ -281,6 +285,7 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", "password changed"
         EMAIL_CHANGED = "email_changed", "primary e-mail address changed"
         SESSIONS_ENDED = "sessions_ended", "other sessions ended"
+        DEVICE_FORGOTTEN = "device_forgotten", "a device was forgotten"
         RUN_STEERED = "run_steered", "an operator acted on a run"
         BULK_JOB = "bulk_job", "an operator's bulk job"
 

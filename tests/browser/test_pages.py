@@ -18,7 +18,7 @@ NewPage = Callable[..., Page]
 Scheme = Literal["light", "dark"]
 
 FOR_ALL = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/demo/mail/", "/nothing-here/"]
-FOR_THE_SIGNED_IN = ["/security/", "/accounts/password/change/", "/accounts/email/", "/accounts/logout/"]
+FOR_THE_SIGNED_IN = ["/security/", "/devices/", "/accounts/password/change/", "/accounts/email/", "/accounts/logout/"]
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 

@@ -69,6 +69,24 @@ def test_one_click_from_the_mail_throws_an_intruder_out_without_javascript(new_p
     expect(owner).to_have_url(re.compile("/security/"))
 
 
+def test_another_device_is_signed_out_and_forgotten_without_javascript(new_page: NewPage) -> None:
+    sign_in(other := new_page(user_agent=ANOTHER_BROWSER), "alice")
+    expect(other.locator(".step.is-succeeded")).to_have_count(STEPS)
+    page = new_page(java_script_enabled=False)
+    sign_in(page, "alice")
+    page.get_by_role("link", name="Devices").click()
+    device = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Safari on Mac OS X"))
+    expect(device).to_contain_text("trusted")
+
+    device.get_by_role("button", name="Sign out and forget Safari on Mac OS X").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Safari on Mac OS X is signed out and forgotten.")
+    row = page.locator("#devices").get_by_role("row").filter(has_text="Safari on Mac OS X")
+    expect(row).to_contain_text("not trusted")
+    other.reload()
+    expect(other).to_have_url(re.compile("/accounts/login/"))
+
+
 def test_everything_is_there_without_javascript(new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     sign_in(page, "alice")

@@ -47,6 +47,22 @@ def test_the_page_of_sign_ins_after_many_others(person: User) -> None:
     assert SignIn.objects.filter(user=person, pk__gt=own.pk).count() == 25
 
 
+def test_the_page_of_devices(person: User) -> None:
+    """Whether its session is open is asked of each of a person's sign-ins, and of nobody else's."""
+    browser = Browser()
+    for _ in range(5):
+        Browser().sign_in(person)
+    browser.sign_in(person)
+    # By a bitmap of an index each is touched twice.
+    rows = 2 * SignIn.objects.filter(user=person).count() + 40
+
+    assert_little_is_touched(browser.client, reverse("accounts:devices"), rows=rows)
+    address = reverse("accounts:sign-out-others")
+    with explained() as statements:
+        assert browser.client.post(address).status_code == 302
+    assert_touched(statements, rows=rows, buffers=10 * rows)
+
+
 @pytest.mark.parametrize("name", PAGES_OF_A_RUN)
 def test_the_pages_of_a_run(person: User, name: str) -> None:
     browser = Browser()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import answer_links, answers
+from accounts import answer_links, answers, sessions
 from accounts.clients import client_ip
 from accounts.models import SignIn
 from accounts.sign_ins import SESSION_KEY
@@ -80,21 +79,12 @@ def _ask(request: HttpRequest, sign_in: SignIn, which: set[SignIn.Answer], **mor
 def _take(request: HttpRequest, sign_in: SignIn, said: SignIn.Answer, *, by: str) -> HttpResponse:
     answers.answer(sign_in, said, by=by, address=client_ip(request))
     stands = SignIn.objects.values_list("answer", flat=True).get(pk=sign_in.pk)
-    signed_out = _leave_ended_session(request)
+    signed_out = sessions.leave_ended_session(request)
     if stands == said:  # also where it was said before, as by a double click
         messages.success(request, THANKS[said])
     if said == Answer.NOT_MINE and (signed_out or by == "link"):
         return redirect("account_reset_password")
     return redirect(request.path)
-
-
-def _leave_ended_session(request: HttpRequest) -> bool:
-    """Whether the answer has ended the session that it came from."""
-    key = request.session.session_key
-    if not key or request.session.exists(key):
-        return False
-    logout(request)
-    return True
 
 
 def _own_sign_in(request: HttpRequest) -> SignIn | None:
