@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
-import ua_parser
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.models import FAMILY_LENGTH, USER_AGENT_LENGTH
+from accounts.models import USER_AGENT_LENGTH
 
 # What proxies write around an address: its port, and an IPv6 address's brackets.
 _WITH_PORT = re.compile(r"\[(?P<ipv6>[^]]+)\](:\d+)?|(?P<ipv4>[\d.]+):\d+")
-# A user agent says all it has to say early; the rest of a long one is there to keep a parser busy.
-PARSED_LENGTH = 512
-
-
-@dataclass(frozen=True)
-class Families:
-    """The browser and operating-system families of a user agent, "" where it does not tell."""
-
-    browser: str
-    os: str
 
 
 def client_ip(request: HttpRequest) -> str | None:
@@ -65,12 +53,3 @@ def network_of(ip: str | None) -> str:
         return ""
     prefix = 64 if ":" in ip else 24
     return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
-
-
-def families_of(user_agent: str) -> Families:
-    """The families, each cut to what is kept of it: in some user agents the browser's name has any length."""
-    result = ua_parser.parse(user_agent[:PARSED_LENGTH])
-    return Families(
-        browser=result.user_agent.family[:FAMILY_LENGTH] if result.user_agent else "",
-        os=result.os.family[:FAMILY_LENGTH] if result.os else "",
-    )

@@ -11,7 +11,8 @@ from django.db.models import BigIntegerField
 from django.utils import timezone
 
 from accounts import sql
-from accounts.clients import Families, families_of, network_of
+from accounts.clients import network_of
+from accounts.families import Families, families_of
 from accounts.models import Device, SignIn, User
 from accounts.places import place_of
 

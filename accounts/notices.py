@@ -23,8 +23,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import answer_links, email_changes
-from accounts.clients import families_of
 from accounts.database import insist, storable
+from accounts.families import families_of
 from accounts.mail import give, site_host, write
 from accounts.models import EmailChange, Notice, PasswordChange, SignIn, device_name
 from accounts.signals import notice_not_made

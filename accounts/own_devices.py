@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import devices, security_log, sessions
-from accounts.clients import families_of
+from accounts.families import families_of
 from accounts.models import Device, SecurityEvent, SignIn, User
 
 DEVICES_A_PAGE = 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import django_rq
 
-from accounts.clients import families_of
+from accounts.families import families_of
 from benchmarks.peers import domain
 from workflows.risk import risk_api
 

@@ -6,9 +6,8 @@ import pytest
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from accounts.clients import Families, client_ip, client_user_agent, families_of, network_of
-from accounts.models import FAMILY_LENGTH, USER_AGENT_LENGTH
-from tests.accounts.browser import CHROME_ON_LINUX, CURL, FIREFOX_ON_LINUX, FIREFOX_ON_WINDOWS
+from accounts.clients import client_ip, client_user_agent, network_of
+from accounts.models import USER_AGENT_LENGTH
 
 PEER = "192.0.2.1"
 
@@ -99,27 +98,6 @@ def test_behind_a_socket_only_a_trusted_proxy_knows_the_address(settings: Settin
 )
 def test_neighbours_share_a_network(ip: str | None, network: str) -> None:
     assert network_of(ip) == network
-
-
-@pytest.mark.parametrize(
-    ("user_agent", "families"),
-    [
-        (FIREFOX_ON_LINUX, Families("Firefox", "Linux")),
-        (FIREFOX_ON_WINDOWS, Families("Firefox", "Windows")),
-        (CHROME_ON_LINUX, Families("Chrome", "Linux")),
-        (CURL, Families("curl", "")),
-        ("Mozilla/5.0", Families("", "")),
-        ("", Families("", "")),
-    ],
-)
-def test_a_user_agent_names_families(user_agent: str, families: Families) -> None:
-    assert families_of(user_agent) == families
-
-
-def test_a_family_is_no_longer_than_what_is_kept_of_it() -> None:
-    families = families_of("x" * 100 + "/1.0 CFNetwork/1 Darwin/1")
-
-    assert families == Families("x" * FAMILY_LENGTH, "iOS")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ app.conf.beat_schedule = {name: {**app.conf.beat_schedule[name], "schedule": TIC
 @worker_init.connect
 def load_early(**kwargs: Any) -> None:
     """What each child would load at its first task: there are many children, which inherit it."""
-    from accounts.clients import families_of
+    from accounts.families import families_of
 
     families_of("any browser")
     gc.freeze()  # Celery collects garbage before each birth, and nothing that is there now ever becomes any

@@ -10,7 +10,7 @@ from celery.signals import task_prerun, worker_init, worker_ready
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from accounts.clients import families_of
+from accounts.families import families_of
 from workflows import periodic
 
 
