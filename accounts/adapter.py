@@ -10,12 +10,15 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from allauth.core import ratelimit
+from django.conf import settings
 from django.contrib import messages
+from django.core.mail.message import sanitize_address
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts import usernames
 from accounts.clients import client_ip, client_user_agent
+from accounts.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "duplicate_email": "This e-mail address is yours already.",
         "cannot_remove_primary_email": "You cannot remove your primary e-mail address.",
         "max_email_addresses": "You cannot add more than %d e-mail addresses.",
+        "impossible_email": "No mail can be sent to this address.",
         "unknown_email": "This e-mail address belongs to no account.",
         "unverified_primary_email": "Your primary e-mail address must be confirmed.",
     }
@@ -70,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         try:
             super().send_mail(template_prefix, email, context)
-        except OSError as error:  # an SMTPException is one, too
+        except (OSError, ValueError) as error:  # an SMTPException is the first, an address that is none the second
             logger.error("a mail (%s) was not sent: %s", template_prefix, error)
             request = allauth_context.request
             setattr(request, MAIL_NOT_SENT, True)
@@ -83,11 +87,24 @@ class AccountAdapter(DefaultAccountAdapter):
             tell = functools.partial(super().send_notification_mail, template_prefix, *args, **kwargs)
             transaction.on_commit(tell)
 
+    def set_password(self, user: User, password: str) -> None:
+        """That alone is written: what an operator has changed of the account meanwhile stays."""
+        user.set_password(password)
+        user.save(update_fields=["password"])
+
     def clean_username(self, username: str, shallow: bool = False) -> str:
         name: str = super().clean_username(username, shallow)
         if not shallow and usernames.is_taken(name):
             raise self.validation_error("username_taken")
         return name
+
+    def clean_email(self, email: str) -> str:
+        """An address may be well formed and have a domain that no mail can name."""
+        try:
+            sanitize_address(email, settings.DEFAULT_CHARSET)
+        except ValueError as error:
+            raise self.validation_error("impossible_email") from error
+        return email
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
         """Where notices go stays: without it the account would have none."""

@@ -15,10 +15,12 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from accounts import locking
 from accounts.deleting import DeletingAdmin
 from accounts.filters import SinceFilter, first_since, titled
 from accounts.forms import AdminSignInForm
@@ -77,12 +79,20 @@ class UserAdmin(SearchAdmin, LinkedAdmin, PagedAdmin, DeletingAdmin, DjangoUserA
         fieldsets = super().get_fieldsets(request, obj)
         return [*fieldsets, (None, {"fields": (Lists(request, self),)})] if obj else fieldsets
 
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        """Of somebody who is there, what was changed alone: their new password, for one, may have come meanwhile."""
+        own = {field.name for field in User._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.changed_data if name in own] if change else None)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Another person's password is set when the account is in wrong hands: like a reset, it ends all trust."""
         if request.method != "POST":
             return super().user_change_password(request, id, form_url)
         with transaction.atomic():
             before = self.get_object(request, unquote(id))
+            if before:
+                locking.lock_person(before.pk)
+                before.refresh_from_db()
             response = super().user_change_password(request, id, form_url)
             if before and (user := User.objects.get(pk=before.pk)).password != before.password:
                 record_change(request, user, PasswordChange.How.BY_OPERATOR)

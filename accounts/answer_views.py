@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import answer_links, answers, sessions
 from accounts.clients import client_ip
 from accounts.models import SignIn
-from accounts.sign_ins import SESSION_KEY
+from accounts.sign_ins import sign_in_of
 
 Answer = SignIn.Answer
 
@@ -43,7 +43,7 @@ def answer(request: HttpRequest, sign_in_id: int) -> HttpResponse:
     said = request.POST.get("answer")
     if said not in Answer.values:
         raise BadRequest("answer is mine or not_mine")
-    if said == Answer.MINE and not answers.may_vouch(sign_in, by=_own_sign_in(request)):
+    if said == Answer.MINE and not answers.may_vouch(sign_in, by=sign_in_of(request)):
         messages.warning(request, CANNOT_VOUCH)
         return redirect(request.path)
     return _take(request, sign_in, Answer(said), by="session")
@@ -65,7 +65,7 @@ def answer_by_link(request: HttpRequest, token: str, said: SignIn.Answer) -> Htt
 
 
 def _ask_own(request: HttpRequest, sign_in: SignIn) -> HttpResponse:
-    if answers.may_vouch(sign_in, by=_own_sign_in(request)):
+    if answers.may_vouch(sign_in, by=sign_in_of(request)):
         return _ask(request, sign_in, set(Answer))
     return _ask(request, sign_in, {Answer.NOT_MINE}, cannot_vouch=sign_in.answer in answers.BEFORE[Answer.MINE])
 
@@ -85,9 +85,3 @@ def _take(request: HttpRequest, sign_in: SignIn, said: SignIn.Answer, *, by: str
     if said == Answer.NOT_MINE and (signed_out or by == "link"):
         return redirect("account_reset_password")
     return redirect(request.path)
-
-
-def _own_sign_in(request: HttpRequest) -> SignIn | None:
-    """The one that this session began with; older sessions do not say."""
-    own = SignIn.objects.filter(user=request.user.pk).select_related("device")
-    return own.filter(pk=request.session[SESSION_KEY]).first() if SESSION_KEY in request.session else None

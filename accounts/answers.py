@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import devices, security_log, sessions, verdicts
+from accounts import devices, security_log, sessions
 from accounts.follow_ups import FOLLOW_UP_AFTER
 from accounts.models import Notice, SecurityEvent, SignIn
 
@@ -32,11 +32,15 @@ def may_vouch(sign_in: SignIn, *, by: SignIn | None) -> bool:
     return (
         by is not None
         and by.device is not None
-        and by.device.untrusted_at is None
+        and is_beyond_question(by)
         and by.device.first_seen_at <= sign_in.created_at - FOLLOW_UP_AFTER
         and sign_in.device_id not in (None, by.device_id)
-        and not _is_in_question(by)
     )
+
+
+def is_beyond_question(sign_in: SignIn) -> bool:
+    """Whether its device has kept its trust, and nobody was asked about it or the answer was "it was me"."""
+    return sign_in.device is not None and sign_in.device.untrusted_at is None and not _is_in_question(sign_in)
 
 
 @transaction.atomic
@@ -79,6 +83,6 @@ def _throw_out(sign_in: SignIn) -> None:
     """
     if sign_in.device:
         devices.disown_device(sign_in.device)
-    verdicts.end_session(sign_in)
+    sessions.end_session(sign_in)
     if sign_in.device:
         sessions.end_sessions_of_device(sign_in.device)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import BigIntegerField
 from django.utils import timezone
 
-from accounts import sql
+from accounts import locking, sql
 from accounts.clients import network_of
 from accounts.families import Families, families_of
 from accounts.models import Device, SignIn, User
@@ -55,11 +55,16 @@ def recognise_device(sign_in: SignIn) -> SignIn:
     return sign_in
 
 
-def untrust_devices(user: User) -> None:
-    """End the trust in every device of ``user``, those of undecided sign-ins too; the rows stay, for their names."""
+def untrust_devices(user: User) -> int:
+    """End the trust in every device of ``user``, those of undecided sign-ins too; the rows stay, for their names.
+
+    Returns how many were trusted.
+    """
     with transaction.atomic():
         _recognise_undecided(user.pk, up_to=BigIntegerField.MAX_BIGINT)
+        trusted = Device.objects.filter(user=user, untrusted_at=None).count()
         Device.objects.filter(user=user).update(untrusted_at=timezone.now())
+        return trusted
 
 
 def untrust_device(device: Device) -> None:
@@ -75,7 +80,10 @@ def disown_device(device: Device) -> None:
 
 def own_device(sign_in: SignIn) -> None:
     """Its person says that this sign-in was theirs: so is its device, where they had disowned it before."""
-    disowned = Device.objects.filter(sign_ins=sign_in, disowned_at__lt=sign_in.created_at)
+    if sign_in.device_id is None:
+        return
+    # By its id: of an update over a join PostgreSQL would not see a denial that it has waited for.
+    disowned = Device.objects.filter(pk=sign_in.device_id, disowned_at__lt=sign_in.created_at)
     disowned.filter(untrusted_at__lt=sign_in.created_at).update(untrusted_at=None)  # not what was lost since
     disowned.update(disowned_at=None)
 
@@ -90,9 +98,7 @@ def _recognise_undecided(user_id: int, *, up_to: int) -> list[SignIn]:
 
     The person's row is locked, so that nobody else decides them at the same time.
     """
-    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_no_key_update else ""
-    if sql.fetch(f"SELECT id FROM accounts_user WHERE id = %(id)s{lock}", User, id=user_id) is None:  # noqa: S608
-        raise User.DoesNotExist(f"there is no user {user_id}")
+    locking.lock_person(user_id)
     rows = sql.fetch_all(
         f"SELECT {sql.columns(SignIn, 'i')} FROM accounts_signin i "  # noqa: S608  names
         "WHERE user_id = %(user)s AND device_id IS NULL AND device_status = '' AND id <= %(id)s ORDER BY id",

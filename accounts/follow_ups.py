@@ -13,6 +13,8 @@ from accounts.models import Notice, SignIn
 # A day: long enough to have looked at one's mail, and an intruder has not settled in.
 FOLLOW_UP_AFTER = timedelta(hours=24)
 
+_OPEN = Exists(SignIn.objects.filter(pk=OuterRef("sign_in"), answer=""))
+
 
 def ask_about(sign_in: SignIn, message_id: str) -> None:
     """Have the person of this sign-in of high risk told, where no notice tells them, and asked again in a day.
@@ -30,8 +32,11 @@ def ask_about(sign_in: SignIn, message_id: str) -> None:
 
 
 def due_before(moment: datetime, most: int) -> list[Notice]:
-    """Notices that are to be followed up before ``moment``, the first of them."""
-    due = Notice.objects.filter(follow_up_at__lt=moment, followed_up_at=None).order_by("follow_up_at")
+    """Notices that are to be followed up before ``moment``, the first of them.
+
+    One that was answered while that was decided still has its time, and no more.
+    """
+    due = Notice.objects.filter(_OPEN, follow_up_at__lt=moment, followed_up_at=None).order_by("follow_up_at")
     return list(due.only("follow_up_at")[:most])
 
 
@@ -58,5 +63,4 @@ def _unanswered(notice_id: int) -> QuerySet[Notice]:
 
     Without a join, for which Django would ask for ids alone in an update: of two at once both would get it.
     """
-    open_sign_in = SignIn.objects.filter(pk=OuterRef("sign_in"), answer="")
-    return Notice.objects.filter(Exists(open_sign_in), pk=notice_id, followed_up_at=None)
+    return Notice.objects.filter(_OPEN, pk=notice_id, followed_up_at=None)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import devices, security_log, sessions
+from accounts import devices, locking, security_log, sessions
 from accounts.families import families_of
 from accounts.models import Device, SecurityEvent, SignIn, User
 
@@ -73,6 +73,7 @@ def forget(device: Device, *, address: str | None) -> None:
 
     One that its person has disowned stays disowned.
     """
+    locking.lock_person(device.user_id)  # before the device, as everybody does
     devices.untrust_device(device)
     ended = sessions.end_sessions_of_device(device)
     _log(device.user, SecurityEvent.Kind.DEVICE_FORGOTTEN, address, device=device.pk, sessions=ended)

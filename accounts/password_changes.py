@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import devices, security_log, sign_ins
+from accounts import answers, devices, locking, security_log, sign_ins
 from accounts.clients import client_ip, client_user_agent
 from accounts.models import PasswordChange, SecurityEvent, SignIn, User
 from accounts.signals import password_change_recorded
@@ -29,7 +29,8 @@ def record_change(request: HttpRequest, user: User, how: How) -> PasswordChange:
     stays = own and how != How.RESET
     if how in ENDS_TRUST and not stays:
         devices.untrust_devices(user)
-    devices.let_disowned_devices_back(user)
+    if not stays or _is_the_owners(request):
+        devices.let_disowned_devices_back(user)
     change = PasswordChange.objects.create(
         user=user,
         how=how,
@@ -39,6 +40,12 @@ def record_change(request: HttpRequest, user: User, how: How) -> PasswordChange:
     )
     password_change_recorded.send(PasswordChange, change=change)
     return change
+
+
+def _is_the_owners(request: HttpRequest) -> bool:
+    """Whether the session is beyond question: whom the owner has disowned may know the old password, too."""
+    sign_in = sign_ins.sign_in_of(request)
+    return sign_in is not None and answers.is_beyond_question(devices.recognise_device(sign_in))
 
 
 def log_change(change: PasswordChange) -> int:
@@ -54,6 +61,7 @@ def end_other_sessions(change: PasswordChange) -> int:
     have ended with them. Call it inside a transaction.
     """
     later = PasswordChange.objects.filter(user=change.user_id, created_at__gte=change.created_at)
+    locking.lock_person(change.user_id)
     begun = SignIn.objects.filter(user=change.user_id, created_at__lte=change.created_at).exclude(session_key="")
     others = begun.exclude(session_key__in=later.values("session_key"))
     alive = Session.objects.filter(pk__in=others.values("session_key"), expire_date__gt=timezone.now())

@@ -1,4 +1,7 @@
-"""The sessions of people: which there are is known by their sign-ins, each of which follows its session's key."""
+"""The sessions of people: which there are is known by their sign-ins, each of which follows its session's key.
+
+A change of a password gives its session another key. So who ends sessions locks the person first, and looks then.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts import sql
+from accounts import locking, sql
 from accounts.models import Device, SignIn, User
 
 # So many are asked for by one statement.
@@ -61,6 +64,7 @@ def open_sessions(user_id: int) -> dict[str, int]:
 
 def end_other_sessions(user_id: int, *, kept: str) -> int:
     """Sign the person out of every browser but that with the session's key ``kept``; returns how many that ended."""
+    locking.lock_person(user_id)
     others = open_sessions(user_id).keys() - {kept}
     return sum(Session.objects.filter(pk__in=some).delete()[0] for some in _few(others))
 
@@ -72,9 +76,22 @@ def _few(keys: Collection[str]) -> Iterator[list[str]]:
 
 def end_sessions_of_device(device: Device) -> int:
     """Sign the device out; returns how many sessions that ended."""
+    locking.lock_person(device.user_id)
     sign_ins = SignIn.objects.filter(user=device.user_id, device=device).exclude(session_key="")
     # In one statement: there may be thousands, of which few are open.
     return Session.objects.filter(pk__in=sign_ins.values("session_key")).delete()[0]
+
+
+def end_session(sign_in: SignIn) -> None:
+    """Sign the browser of this sign-in out; a session that is over already stays over."""
+    locking.lock_person(sign_in.user_id)
+    Session.objects.filter(pk__in=SignIn.objects.filter(pk=sign_in.pk).values("session_key")).delete()
+
+
+def is_open(session: SessionBase) -> bool:
+    """Whether nobody has ended it, which nobody can until the transaction ends."""
+    rows = Session.objects.select_for_update().filter(pk=session.session_key, expire_date__gt=timezone.now())
+    return rows.values_list("pk").first() is not None
 
 
 def leave_ended_session(request: HttpRequest) -> bool:
@@ -88,6 +105,7 @@ def leave_ended_session(request: HttpRequest) -> bool:
 
 def end_sessions(user_id: int) -> int:
     """Sign the person out of every browser; returns how many sessions that ended."""
+    locking.lock_person(user_id)
     sign_ins = SignIn.objects.filter(user=user_id).exclude(session_key="")
     # In one statement: there may be thousands of sign-ins, of which few are open.
     return Session.objects.filter(pk__in=sign_ins.values("session_key")).delete()[0]
@@ -95,6 +113,7 @@ def end_sessions(user_id: int) -> int:
 
 def end_sessions_of(users: Collection[int]) -> set[int]:
     """Sign all of them out of every browser; returns those who were signed in."""
+    locking.lock_people(users)
     sign_ins = SignIn.objects.filter(user__in=users, session_key__in=Session.objects.values("pk"))
     owners = dict(sign_ins.values_list("session_key", "user_id"))
     Session.objects.filter(pk__in=list(owners)).delete()

@@ -42,6 +42,12 @@ def record_sign_in(request: HttpRequest, user: User) -> SignIn:
     return sign_in
 
 
+def sign_in_of(request: HttpRequest) -> SignIn | None:
+    """The person's own one that this session began with; older sessions do not say."""
+    own = SignIn.objects.filter(user=request.user.pk).select_related("device")
+    return own.filter(pk=request.session[SESSION_KEY]).first() if SESSION_KEY in request.session else None
+
+
 def follow_session(request: HttpRequest) -> None:
     """Note the session's new key, which a change of password gives it, so that a verdict can still end it."""
     if SESSION_KEY in request.session:

@@ -6,12 +6,10 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
-from accounts import devices, security_log, sql
+from accounts import devices, locking, security_log, sessions, sql
 from accounts.models import SecurityEvent, SignIn, Verdict
 
 logger = logging.getLogger(__name__)
@@ -75,7 +73,7 @@ def act_without_assessment(sign_in: SignIn, error: str) -> str:
         security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
         logger.warning("sign-in %s: there is no verdict: %s", sign_in.pk, error)
     if policy == "end_session":
-        end_session(sign_in)
+        sessions.end_session(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
     return policy
 
@@ -119,20 +117,14 @@ def _act(sign_in: SignIn, verdict: Verdict) -> None:
     details = {"verdict": verdict.decision, "score": verdict.score}
     _flag(sign_in, details)
     if verdict.decision == Verdict.Decision.DENY and sign_in.device:
+        locking.lock_person(sign_in.user_id)  # before the device, as everybody does
         # The browser keeps its cookie: the next sign-in with it shall be no less suspect.
         devices.untrust_device(sign_in.device)
     if verdict.action == Verdict.Action.SESSION_ENDED:
-        end_session(sign_in)
+        sessions.end_session(sign_in)
         security_log.record_event(sign_in, SecurityEvent.Kind.SESSION_ENDED, details)
 
 
 def _flag(sign_in: SignIn, details: dict[str, Any]) -> None:
     security_log.record_event(sign_in, SecurityEvent.Kind.RISK_FLAGGED, details)
     logger.warning("sign-in %s: the risk service says %s (%s)", sign_in.pk, details["verdict"], details["score"])
-
-
-def end_session(sign_in: SignIn) -> None:
-    """Sign the browser of this sign-in out; a session that is over already stays over."""
-    store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-    if sign_in.session_key:
-        store().delete(sign_in.session_key)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
@@ -71,6 +73,26 @@ def test_another_persons_new_password_ends_the_trust_in_their_devices(operator: 
 
     assert answer.status_code == 302
     assert [device.untrusted_at is not None for device in alice.devices.all()] == [True]
+
+
+def test_a_page_that_was_open_for_long_takes_nothing_back(
+    operator: Browser, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = UserChangeForm.clean
+
+    def and_then(form: UserChangeForm[User]) -> Any:
+        """The owner's new password comes while the operator's form is looked at."""
+        User.objects.filter(pk=alice.pk).update(password="the owner's new one", email="new@example.com")
+        return clean(form)
+
+    monkeypatch.setattr(UserChangeForm, "clean", and_then)
+    fields = {"username": alice.username, "email": alice.email, "first_name": "Alice", "is_active": "on"}
+    fields |= {f"date_joined_{n}": part for n, part in enumerate(str(alice.date_joined)[:19].split())}
+    answer = operator.post(f"/admin/accounts/user/{alice.pk}/change/", fields)
+
+    assert answer.status_code == 302, answer.content.decode()
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.email, alice.password) == ("Alice", "new@example.com", "the owner's new one")
 
 
 def test_the_history_of_an_account_tells_what_operators_did_to_it(operator: Browser, alice: User) -> None:

@@ -10,17 +10,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import answers, notices
-from accounts.models import Device, SignIn, User
+from accounts.models import Device, PasswordChange, SignIn, User
 from tests.accounts.browser import (
     CHROME_ON_LINUX,
     COOKIE,
     ELSEWHERE,
+    FIREFOX_ON_WINDOWS,
     NO_MATCH,
     UNTRUSTED,
     Browser,
     decide,
     found,
-    signed_in,
 )
 from tests.accounts.test_password_changes import change_password
 from tests.conftest import PASSWORD
@@ -35,6 +35,15 @@ def reset_password(person: User) -> None:
     form = browser.get(link[1])
     done = browser.post(form.headers["Location"], {"password1": PASSWORD, "password2": PASSWORD})
     assert done.status_code == 302, done.content.decode()
+
+
+def change_back_and_forth(person: User, browser: Browser) -> None:
+    """Signed in anew, the person in front of ``browser`` changes the password; afterwards it is the old one again."""
+    browser.sign_in(person)
+    assert browser.post("/accounts/reauthenticate/", {"password": PASSWORD}).status_code == 302
+    change_password(browser)
+    assert person.password_changes.filter(how=PasswordChange.How.CHANGED).exists()
+    User.objects.filter(pk=person.pk).update(password=person.password)
 
 
 def trusted(person: User) -> QuerySet[Device]:
@@ -67,20 +76,30 @@ def test_after_a_reset_a_cookie_leads_to_its_device_which_is_new_once(alice: Use
 
 
 @pytest.mark.parametrize("by_reset", [True, False])
-def test_a_new_password_lets_a_disowned_device_come_back_which_is_new_once(alice: User, by_reset: bool) -> None:
-    browser = Browser()
-    answers.answer(decide(browser.sign_in(alice)), SignIn.Answer.NOT_MINE)
-    waiting = browser.sign_in(alice)
+def test_a_new_password_lets_a_disowned_device_come_back_which_is_new_once(
+    alice: User, owner: Browser, intruder: Browser, by_reset: bool
+) -> None:
+    answers.answer(decide(intruder.sign_in(alice)), SignIn.Answer.NOT_MINE)
+    waiting = intruder.sign_in(alice)
 
     if by_reset:
         reset_password(alice)
     else:
-        change_password(signed_in(alice))
-        alice.set_password(PASSWORD)
-        alice.save()
+        change_back_and_forth(alice, owner)
 
     assert found(decide(waiting)) == UNTRUSTED  # it still knew the old one
-    assert [found(decide(browser.sign_in(alice))) for _ in range(2)] == [UNTRUSTED, COOKIE]
+    assert [found(decide(intruder.sign_in(alice))) for _ in range(2)] == [UNTRUSTED, COOKIE]
+
+
+@pytest.mark.parametrize("comes_as_a_newcomer", [False, True])
+def test_whom_the_owner_has_disowned_gets_no_trust_by_changing_the_password(
+    alice: User, owner: Browser, intruder: Browser, comes_as_a_newcomer: bool
+) -> None:
+    answers.answer(decide(intruder.sign_in(alice)), SignIn.Answer.NOT_MINE)
+
+    change_back_and_forth(alice, Browser(FIREFOX_ON_WINDOWS, ELSEWHERE) if comes_as_a_newcomer else intruder)
+
+    assert [found(decide(intruder.sign_in(alice))) for _ in range(3)] == [UNTRUSTED] * 3
 
 
 def test_after_a_reset_nothing_is_alike_to_a_device_that_is_not_trusted(alice: User) -> None:

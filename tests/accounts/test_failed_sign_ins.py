@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import SecurityEvent, SignIn, User
-from tests.accounts.browser import ELSEWHERE, HOME, LOGIN, Browser, later
+from tests.accounts.browser import ELSEWHERE, HOME, LOGIN, Browser, later, signed_in
 from tests.conftest import PASSWORD
 
 ADMIN_LOGIN = "/admin/login/"
@@ -85,6 +85,32 @@ def test_someone_who_is_no_staff_cannot_enter_the_admin(alice: User) -> None:
     assert answer.status_code == 200
     assert "for a staff account" in answer.content.decode()
     assert not SignIn.objects.exists()
+
+
+def test_who_is_no_staff_tries_passwords_there_no_more_than_elsewhere(alice: User) -> None:
+    """A right password is refused like a wrong one, is counted like one, and leaves a trace."""
+    said = []
+    for password in (PASSWORD, WRONG, PASSWORD, WRONG, PASSWORD, PASSWORD):
+        answer = Browser().post(ADMIN_LOGIN, {"username": "alice", "password": password})
+        said.append("Too many sign-ins have failed" in answer.content.decode())
+
+    assert said == [False] * 5 + [True]
+    events = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGN_IN_FAILED, user=alice)
+    assert events.count() == 5
+
+
+def test_the_old_password_is_guessed_no_more_than_at_the_sign_in(alice: User, settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"change_password": "100/m/user"}  # the other limit, on changes of a password
+    browser = signed_in(alice)
+    said: list[str] = []
+    for old in (*[WRONG] * 5, PASSWORD):
+        form = {"oldpassword": old, "password1": "another-horse-battery", "password2": "another-horse-battery"}
+        said.append(browser.post("/accounts/password/change/", form).content.decode())
+
+    assert ["That is not your current password" in text for text in said] == [True] * 5 + [False]
+    assert "Too many sign-ins have failed" in said[-1]
+    assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGN_IN_FAILED, user=alice).count() == 5
+    assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
 
 
 @pytest.mark.parametrize(("path", "field"), [(LOGIN, "login"), (ADMIN_LOGIN, "username")])
