@@ -145,6 +145,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_USERNAME_VALIDATORS = "accounts.usernames.validators"
 
 # --- The browser ------------------------------------------------------------------------------------------
+SESSION_ENGINE = "accounts.session_engine"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = DEVICE_COOKIE_SECURE = SERVED_OVER_HTTPS
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SERVED_OVER_HTTPS else []
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if SERVED_OVER_HTTPS else 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import USER_AGENT_LENGTH, SignIn, User
-from tests.accounts.browser import CURL, HOME, LOGIN, Browser, decide
+from tests.accounts.browser import CURL, HOME, LOGIN, Browser, decide, signed_in
 from tests.conftest import PASSWORD
 
 PROXY = "192.0.2.1"
@@ -110,3 +111,27 @@ def test_limits_count_by_the_client_that_a_trusted_proxy_saw_not_by_what_it_says
 
     assert not any("Too many" in attempt(n) for n in range(10))
     assert "Too many" in attempt(10)
+
+
+@pytest.mark.parametrize("path", ["/", LOGIN, "/security/", "/runs/0190a0b0-0000-7000-8000-000000000000/panel/"])
+def test_a_session_cookie_with_a_nul_is_no_session(path: str, db: None) -> None:
+    with_one, without = Client(), Client()
+    answers = [
+        with_one.get(path, HTTP_COOKIE='sessionid="abcdefghijkl\\000"'),
+        without.get(path),
+    ]
+    assert len({(answer.status_code, answer.headers.get("Location")) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("address", [f"a@{'ü' * 63}.de", "a@\u00ad.de", "a@x.\u00ad.de"])
+@pytest.mark.parametrize("path", ["/accounts/password/reset/", "/accounts/signup/", "/accounts/email/"])
+def test_an_address_that_no_mail_can_name_is_refused(alice: User, path: str, address: str) -> None:
+    form = {"email": address, "username": "newcomer", "password1": "another-horse", "password2": "another-horse"}
+    browser = signed_in(alice) if path == "/accounts/email/" else Browser()
+
+    answer = browser.post(path, form | {"action_add": ""})
+
+    assert answer.status_code == 200
+    assert "errorlist" in answer.content.decode()
+    assert not User.objects.filter(username="newcomer").exists()
+    assert EmailAddress.objects.count() == 1

@@ -151,6 +151,16 @@ def test_devices_are_forgotten_of_people_and_one_by_one(people: list[User], queu
     assert [d.untrusted_at is not None for d in Device.objects.order_by("pk")] == [True, True, False]
 
 
+def test_a_device_that_no_worker_has_looked_at_is_forgotten_too(people: list[User], queue: Queue, do: Do) -> None:
+    """As of an intruder who signs in to an account without devices while the workers are behind."""
+    sign_in = SignIn.objects.create(user=people[0], user_agent=FIREFOX, issued_token="x")
+
+    assert do(queue("forget_devices", ids=[people[0].pk])).done == 1
+
+    sign_in.refresh_from_db()
+    assert sign_in.device and sign_in.device.untrusted_at is not None
+
+
 def test_failed_runs_are_resumed_and_others_left_alone(
     make_run: Callable[..., Run], queue: Queue, do: Do, admin: User, no_backlog: None
 ) -> None:
