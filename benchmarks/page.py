@@ -12,12 +12,17 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 def write(command: str, text: str, *, page: Path = PAGE) -> None:
     """Replace what stands between the comments of ``command`` by ``text``. Raises ValueError where there are none."""
-    begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
     whole = page.read_text()
-    before, after = whole[: whole.index(begin)], whole[whole.index(end) + len(end) :]
-    written = f"{before}{begin}\n\n{text}\n\n{end}{after}"
+    written = with_text(whole, command, text)
     if written != whole:
         page.write_text(written)
+
+
+def with_text(whole: str, command: str, text: str) -> str:
+    """The page as it is with ``text`` between the comments of ``command``. Raises ValueError where there are none."""
+    begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
+    before, after = whole[: whole.index(begin)], whole[whole.index(end) + len(end) :]
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 def machine() -> str:

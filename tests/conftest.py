@@ -81,11 +81,11 @@ def admin(make_user: Callable[..., User]) -> User:
 
 
 @pytest.fixture
-def smtp_at(settings: Settings) -> Callable[[int], None]:
-    """Has the site send its mail to a port of this machine, and wait a moment only for an answer."""
+def smtp_at(settings: Settings) -> Callable[..., None]:
+    """Has the site send its mail to a port of this machine, and wait for an answer for so many seconds."""
 
-    def use(port: int) -> None:
+    def use(port: int, patience: float = 10.0) -> None:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 0.3
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, patience
 
     return use

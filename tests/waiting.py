@@ -28,5 +28,8 @@ def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = P
 def somebody_waits_for_a_lock() -> bool:
     """On PostgreSQL."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
         return bool(cursor.fetchone()[0])

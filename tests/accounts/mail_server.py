@@ -65,7 +65,9 @@ class Conversation(socketserver.StreamRequestHandler):
 
     def _take_mail(self) -> None:
         lines = []
-        while (line := self.rfile.readline()) not in {b".\r\n", b""}:
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                raise StopIteration
             lines.append(line.removeprefix(b"."))
         if self.server.answers["."] == OK:
             self.server.received.append(message_from_bytes(b"".join(lines), policy=policy.default))

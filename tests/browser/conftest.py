@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from loginwatch.demo.cast import PASSWORD
 from tests.browser.chromium import NoChromium, find_chromium
 from tests.demo.running_demo import Demo
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
+
+# What the broker is slow to take is left to recovery, which takes some seconds.
+expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
 # Without these Chromium looks up its maker's hosts at every start, and does not start as root.
 ARGUMENTS = [
@@ -84,6 +87,7 @@ def refresh_until_it_is_over(page: Page) -> None:
     refresh = page.get_by_role("link", name="Refresh")
 
     def is_over() -> bool:
+        page.wait_for_load_state()
         if refresh.count() == 0:
             return True
         refresh.click()

@@ -19,9 +19,9 @@ State = BulkJob.State
 
 
 @pytest.fixture
-def mails(smtp_at: Callable[[int], None]) -> Iterator[MailServer]:
+def mails(smtp_at: Callable[..., None]) -> Iterator[MailServer]:
     with mail_server() as server:
-        smtp_at(server.port)
+        smtp_at(server.port, patience=0.3)
         yield server
 
 

@@ -18,6 +18,8 @@ from loginwatch.chaos.schedule import Fault, Kind
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.once
+# Seconds. A fault is to be seen while it lasts.
+LASTS = 5.0
 
 
 def children(copy: PrivateCopy, *names: str) -> set[int]:
@@ -34,15 +36,15 @@ def wait_until_well(copy: PrivateCopy) -> None:
 
 @contextmanager
 def injecting(copy: PrivateCopy, kind: Kind) -> Iterator[None]:
-    """The fault lasts a second, and the block runs meanwhile."""
+    """The fault lasts some seconds, and the block runs meanwhile."""
     done: list[Injected] = []
-    thread = threading.Thread(target=lambda: done.append(inject(copy, Fault(0, kind, lasts=1.0))))
+    thread = threading.Thread(target=lambda: done.append(inject(copy, Fault(0, kind, lasts=LASTS))))
     thread.start()
     try:
         yield
     finally:
         thread.join()
-    assert done[0].ended - done[0].began >= 1.0
+    assert done[0].ended - done[0].began >= LASTS
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from workflows import breakers, ledger, notifying, recovery, runs, step_tasks, s
 from workflows.results import chords
 
 # Still longer than what they cover takes on a busy machine: who loses a claim in the middle of a mail sends it twice.
-LEASE = timedelta(seconds=5)
-FIRST_DELAY = timedelta(seconds=4)
+LEASE = timedelta(seconds=15)
+FIRST_DELAY = timedelta(seconds=12)
 # Recovery's patience in the product: a worker has time to tell that a process of its was killed.
 TOLD_WITHIN = timedelta(seconds=20)
 PATIENCE: list[tuple[object, str, object]] = [
@@ -28,7 +28,7 @@ PATIENCE: list[tuple[object, str, object]] = [
     (breakers, "OPENS_AFTER", 1000),
     (step_tasks, "LONGEST_TAKEN_DELAY", 1.0),
     (notices, "FIRST_DELAY", FIRST_DELAY),
-    (chords, "CLAIM", timedelta(seconds=2)),
+    (chords, "CLAIM", timedelta(seconds=5)),
     # Longer than in the product: a sign-in that is to die after it has published must have published.
     (settings, "PUBLISH_TIMEOUT", 5.0),
 ]

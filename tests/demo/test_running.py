@@ -77,7 +77,7 @@ def test_the_doctor_finds_everything_well(demo: Demo) -> None:
 
 
 def test_a_command_in_a_second_terminal_joins_without_any_setting(demo: Demo) -> None:
-    answer = demo.run_command("celery", "-A", "loginwatch", "inspect", "ping")
+    answer = demo.run_command("celery", "-A", "loginwatch", "inspect", "--timeout", "20", "ping")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "1 node online" in answer.stdout
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 # Seconds, soft and hard. A message carries those of who publishes it.
-IN_DATABASE = {"soft_time_limit": 3, "time_limit": 5}
-OUTSIDE = {"soft_time_limit": 3, "time_limit": 8}
+IN_DATABASE = {"soft_time_limit": 6, "time_limit": 9}
+OUTSIDE = {"soft_time_limit": 6, "time_limit": 12}
 LIMITS = {
     "check_device": IN_DATABASE,
     "notify_user": OUTSIDE,
@@ -18,6 +18,6 @@ LIMITS = {
 # killed, and Celery calls nobody for a task that has succeeded.
 STALLED = timedelta(seconds=20)
 # Who has claimed a chord may wait for SQLite's lock for as long as a step lingers with it, and still calls once.
-CLAIM = timedelta(seconds=10)
+CLAIM = timedelta(seconds=14)
 # Others wait for it.
-LEASE = timedelta(seconds=9)
+LEASE = timedelta(seconds=13)

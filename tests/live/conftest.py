@@ -57,7 +57,7 @@ def worker(broker: servers.Server, database_url: str) -> Iterator[servers.Server
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient_publishing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process publishes what it is told to, however busy the machine is: no recovery runs beside these tests."""
     settings.PUBLISH_TIMEOUT = 5.0

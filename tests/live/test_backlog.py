@@ -98,7 +98,7 @@ def test_once_a_worker_is_there_they_all_finish_those_who_came_first_first(
     with servers.running(
         servers.worker(folder=tmp_path, env={"DATABASE_URL": database_url}), says=servers.WORKER_IS_READY
     ):
-        wait_for(lambda: not Run.objects.filter(state__in=Run.UNFINISHED).exists(), "all runs end", seconds=120)
+        wait_for(lambda: not Run.objects.filter(state__in=Run.UNFINISHED).exists(), "all runs end", seconds=300)
 
     assert not Run.objects.exclude(state=Run.State.SUCCEEDED).exists()
     assert not Run.objects.exclude(published=1).exists()

@@ -28,7 +28,7 @@ from tests.live.shapes import Canvas, Failing, Shape
 from tests.waiting import wait_for
 from workflows.models import Chord
 
-SECONDS = 20
+SECONDS = 90
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WAITS_FOR_EVER = "waits for ever"
 # The apps whose tables are emptied after each test.

@@ -13,8 +13,12 @@ from tests.waiting import wait_for
 @pytest.mark.usefixtures("empty_broker", "worker")
 def test_who_answers_is_noted_when_beat_starts() -> None:
     cache.delete(site.WORKERS_KEY)
-    show_at_start()
 
-    _, workers = wait_for(lambda: cache.get(site.WORKERS_KEY), "the workers are noted")
-    assert [name.partition("@")[0] for name in workers] == ["worker"]
+    def noted() -> list[str]:
+        """A worker on a busy machine may not answer in time; one that is asked for nothing never does."""
+        show_at_start()
+        _, workers = wait_for(lambda: cache.get(site.WORKERS_KEY), "it is noted who answered")
+        return [name.partition("@")[0] for name in workers]
+
+    assert wait_for(noted, "the worker answers") == ["worker"]
     assert not [fact for fact in site.facts() if "no worker serves it" in fact.value]

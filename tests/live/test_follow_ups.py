@@ -20,7 +20,7 @@ from workflows import follow_ups
 from workflows.models import Alert, Run
 from workflows.publishing import publish
 
-SOON = timedelta(seconds=4)
+SOON = timedelta(seconds=10)
 
 
 @pytest.fixture

@@ -21,8 +21,6 @@ from workflows.publishing import publish
 
 Finished = Callable[[Run], bool]
 
-pytestmark = pytest.mark.usefixtures("patient_publishing")
-
 
 @pytest.fixture
 def mail() -> Iterator[MailServer]:

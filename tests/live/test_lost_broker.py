@@ -11,6 +11,7 @@ import pytest
 import redis
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from tests.workflows.conftest import make_run as make_run  # the fixture
 from tests.workflows.test_publishing import broker_that
@@ -67,7 +68,10 @@ def test_a_message_of_an_older_version_may_have_waited_for_long(client: redis.Re
 
 
 @pytest.mark.parametrize("answers", [pytest.param(None, id="it hangs"), pytest.param(b"-ERR no\r\n", id="it is ill")])
-def test_recovery_waits_for_a_broker_that_does_not_answer(answers: bytes | None, make_run: Callable[..., Run]) -> None:
+def test_recovery_waits_for_a_broker_that_does_not_answer(
+    answers: bytes | None, make_run: Callable[..., Run], settings: Settings
+) -> None:
+    settings.PUBLISH_TIMEOUT = 0.1  # as in the product
     run = make_run()
     Run.objects.filter(pk=run.pk).update(recover_at=timezone.now())
 

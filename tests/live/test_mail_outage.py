@@ -23,8 +23,6 @@ from workflows.steps import Name
 
 RUNS = 20
 
-pytestmark = pytest.mark.usefixtures("patient_publishing")
-
 
 @pytest.fixture
 def mail() -> Iterator[MailServer]:

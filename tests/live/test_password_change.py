@@ -5,7 +5,6 @@ from __future__ import annotations
 import mailbox
 from collections.abc import Callable
 
-import pytest
 from celery.result import AsyncResult
 from django.contrib.sessions.models import Session
 
@@ -22,8 +21,6 @@ from workflows.password_steps import Name
 from workflows.publishing import publish
 
 Finished = Callable[[Run], bool]
-
-pytestmark = pytest.mark.usefixtures("patient_publishing")
 
 
 def mails_of(run: Run) -> list[str]:

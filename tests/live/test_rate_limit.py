@@ -19,12 +19,12 @@ from workflows import backlog
 from workflows.models import Run, Step
 from workflows.steps import Name
 
-A_SECOND = 2
+A_SECOND = 1
 
 
 @pytest.fixture
 def slow_worker(empty_broker: None, database_url: str) -> Iterator[servers.Server]:
-    """It serves all queues, and may ask twice a second."""
+    """It serves all queues, and may ask once a second."""
     backlog.mark()
     env = {"DATABASE_URL": database_url, "RISK_API_RATE": f"{A_SECOND}/s"}
     server = servers.worker(folder=SCRATCH, env=env, name="slow")
@@ -55,7 +55,7 @@ def test_steps_of_other_sign_ins_go_on_while_posts_are_held_back(
     a_second = len(risk.requests) / (time.monotonic() - began)
     assert a_second < A_SECOND + 1
 
-    wait_for(all_succeeded, "all runs succeed")
+    wait_for(all_succeeded, "all runs succeed", seconds=120)
     assert {run.published for run in Run.objects.all()} == {1}
     assert len(risk.requests) == 30
 
@@ -63,14 +63,15 @@ def test_steps_of_other_sign_ins_go_on_while_posts_are_held_back(
 def test_what_is_held_back_when_the_connection_to_the_broker_is_lost_is_not(
     slow_worker: servers.Server, risk: RiskService, make_run: Callable[..., Run]
 ) -> None:
-    publish_each([make_run() for _ in range(10)])
-    wait_for(lambda: done(Name.SAVE_EVENT) == 10 and 2 <= len(risk.requests) < 10, "posts are held back")
+    publish_each([make_run() for _ in range(20)])
+    wait_for(lambda: done(Name.SAVE_EVENT) >= 5 and len(risk.requests) >= 2, "posts are held back")
+    assert len(risk.requests) < 20
 
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.client_kill_filter(_type="normal")
 
-    wait_for(all_succeeded, "all runs succeed", seconds=60)
-    assert len({headers["Idempotency-Key"] for headers, _ in risk.requests}) == 10
+    wait_for(all_succeeded, "all runs succeed", seconds=120)
+    assert len({headers["Idempotency-Key"] for headers, _ in risk.requests}) == 20
     publish_each([make_run()])
     wait_for(all_succeeded, "the worker goes on")
 
@@ -86,7 +87,7 @@ def test_those_that_waited_for_a_service_come_back_at_the_limited_rate(
 
     risk.will_say(ALLOW)
     asked, began = len(risk.requests), time.monotonic()
-    wait_for(all_succeeded, "all runs succeed", seconds=60)
+    wait_for(all_succeeded, "all runs succeed", seconds=120)
 
     assert (len(risk.requests) - asked) / (time.monotonic() - began) < A_SECOND + 1
     assert {run.published for run in Run.objects.all()} == {1}

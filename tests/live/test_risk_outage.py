@@ -43,6 +43,11 @@ def publish_each(runs: list[Run]) -> None:
         wait_for(lambda run=run: publish_all([run]), "the run is published")  # type: ignore[misc]
 
 
+def all_wait() -> bool:
+    states = set(Run.objects.values_list("state", flat=True))
+    return states == {Run.State.RETRYING} and all(step.state == Step.State.RETRYING for step in posts())
+
+
 def posts() -> list[Step]:
     return list(Step.objects.filter(name=Name.POST_TO_RISK_API))
 
@@ -58,13 +63,12 @@ def test_a_few_posts_open_the_breaker_all_runs_wait_and_drain_when_it_is_back(
     with start_worker():
         publish_each(runs)
 
-        wait_for(lambda: all(step.state == Step.State.RETRYING for step in posts()), "all posts wait")
-        assert set(Run.objects.values_list("state", flat=True)) == {Run.State.RETRYING}
+        wait_for(all_wait, "all posts wait")
         breaker = Breaker.objects.get()
         assert breaker.opened_at is not None
-        # Those that open it, one that the other process had under way, and a probe.
+        # Those that open it, one that the other process had under way, and a probe every few seconds.
         asked = len(risk.requests)
-        assert breakers.OPENS_AFTER <= asked <= breakers.OPENS_AFTER + 2
+        assert breakers.OPENS_AFTER <= asked <= breakers.OPENS_AFTER + 6 < RUNS
         alert = Alert.objects.get()
         assert alert.kind == Alert.Kind.BREAKER_OPENED
         assert "503: we are being updated" in alert.text
@@ -83,7 +87,7 @@ def test_a_few_posts_open_the_breaker_all_runs_wait_and_drain_when_it_is_back(
     failed = Attempt.objects.filter(step__name=Name.POST_TO_RISK_API)
     assert set(keys) == {step.task_id for step in posts()}
     assert len(keys) == RUNS + failed.count()
-    assert failed.count() <= breakers.OPENS_AFTER + 3
+    assert failed.count() <= breakers.OPENS_AFTER + 7
 
 
 def test_a_sign_in_that_has_waited_for_too_long_is_treated_as_the_policy_says(

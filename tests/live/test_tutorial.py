@@ -64,7 +64,7 @@ def wait_until_finished(finished: Callable[[Run], bool]) -> Callable[[Run], None
     return wait
 
 
-@pytest.mark.usefixtures("tutorial", "worker", "patient_publishing")
+@pytest.mark.usefixtures("tutorial", "worker")
 def test_every_session_says_what_is_printed(alice: User, wait_until_finished: Callable[[Run], None]) -> None:
     """As one session, from the first to the last: later ones use what earlier ones imported."""
     names: dict[str, Any] = {"wait_until_finished": wait_until_finished}
@@ -79,7 +79,7 @@ def test_every_session_says_what_is_printed(alice: User, wait_until_finished: Ca
     assert len(printed_sessions()) > 10
 
 
-@pytest.mark.usefixtures("tutorial", "worker", "patient_publishing")
+@pytest.mark.usefixtures("tutorial", "worker")
 def test_its_workflow_does_each_step_once_though_published_five_times(
     alice: User, wait_until_finished: Callable[[Run], None]
 ) -> None:

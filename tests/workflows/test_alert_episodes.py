@@ -201,7 +201,7 @@ def test_a_receiver_that_is_away_is_asked_each_minute_under_the_same_id(
 
 
 def test_a_mail_server_that_is_away_is_asked_each_minute(
-    told_in: ToldIn, smtp_at: Callable[[int], None], caplog: pytest.LogCaptureFixture
+    told_in: ToldIn, smtp_at: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     told_in(MAIL, range(80), range(80))
 

@@ -15,6 +15,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import SignIn, User
+from tests.waiting import wait_for
 from workflows import publishing
 from workflows.local_breaker import LocalBreaker
 from workflows.models import Run
@@ -85,7 +86,7 @@ def test_a_broker_that_takes_nothing_leaves_the_run_queued(run: Run, answers: by
         assert publish(run) is False
 
         assert time.monotonic() - began < FAR_LESS_SECONDS
-        assert accepted
+        wait_for(lambda: accepted, "it was asked")
     run.refresh_from_db()
     assert (run.state, run.published) == (Run.State.QUEUED, 0)
 
@@ -93,6 +94,7 @@ def test_a_broker_that_takes_nothing_leaves_the_run_queued(run: Run, answers: by
 def test_a_broker_that_hangs_is_asked_once_and_then_left_alone_for_a_while(make_run: Callable[..., Run]) -> None:
     with broker_that(None) as accepted:
         assert [publish(make_run()) for _ in range(5)] == [False] * 5
+        wait_for(lambda: accepted, "it was asked")
 
     assert len(accepted) == 1
 

@@ -22,7 +22,7 @@ from workflows.models import Run
 
 Elsewhere = Callable[[Callable[[], Any]], Future[Any]]
 # Far longer than anything here takes, and far shorter than the tests wait.
-LOCK_TIMEOUT = "2s"
+LOCK_TIMEOUT = "20s"
 
 
 @pytest.fixture
