@@ -146,6 +146,17 @@ def test_what_is_older_than_asked_for_is_not_listed(
         assert listed("day") < listed("week")
 
 
+@pytest.mark.parametrize("crooked", ["zzz", "", "0193f0"])
+def test_a_result_whose_id_names_no_run_leads_to_none(operator: Client, crooked: str) -> None:
+    """Who sends a message chooses its id, and of a task that is unknown the result has that, too."""
+    result = TaskResult.objects.create(task_id=f"{crooked}.check_device", status="FAILURE")
+
+    for address in (list_of(TaskResult), page_of(result)):
+        page = operator.get(address)
+        assert page.status_code == 200
+        assert result.task_id in page.content.decode()
+
+
 def test_a_time_that_is_none_is_refused(operator: Client, finished_run: Run) -> None:
     for nonsense in ("yesterday", "2026-13-40T00:00:00Z", "2026-11-21"):
         assert operator.get(list_of(SignIn, since=nonsense)).status_code == 302

@@ -168,8 +168,12 @@ class ResultAdmin(ReadOnlyAdmin):
     def run(self, result: TaskResult) -> Run | None:
         """Without a look whether it is still there."""
         run_id, _, step = result.task_id.partition(".")
-        is_of_a_run = any(step == known.name for kind in kinds.all_kinds() for known in kind.steps)
-        return Run(pk=UUID(run_id)) if is_of_a_run else None
+        if not any(step == known.name for kind in kinds.all_kinds() for known in kind.steps):
+            return None
+        try:
+            return Run(pk=UUID(run_id))
+        except ValueError:  # the id is what the message said, of a task that nobody knows too
+            return None
 
 
 for result in (TaskResult, GroupResult):
