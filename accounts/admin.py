@@ -22,7 +22,7 @@ from django.utils.html import format_html
 
 from accounts import locking
 from accounts.deleting import DeletingAdmin
-from accounts.filters import SinceFilter, first_since, titled
+from accounts.filters import SinceFilter, first_since, of_sign_ins_since, titled
 from accounts.forms import AdminSignInForm
 from accounts.links import LinkedAdmin, Lists
 from accounts.models import Device, EmailChange, Notice, PasswordChange, SecurityEvent, SignIn, User, Verdict
@@ -265,8 +265,7 @@ class VerdictAdmin(ReadOnlyAdmin):
 
     def since(self, request: HttpRequest, queryset: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
         """By the time of the sign-in."""
-        first = first_since(moment)
-        return queryset.none() if first is None else queryset.filter(sign_in__gte=first)
+        return of_sign_ins_since(queryset, moment)
 
     def user(self, verdict: Verdict) -> User:
         return verdict.sign_in.user

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -79,6 +79,20 @@ def first_since(moment: datetime) -> int | None:
     """
     sign_ins = SignIn.objects.filter(emptied_at=None, created_at__gte=moment).order_by("created_at")
     return min(sign_ins.values_list("pk", flat=True)[:LOOKED_AT], default=None)
+
+
+def of_sign_ins_since(rows: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+    """Those whose ``sign_in`` was since then: a range of its keys, and of each the time.
+
+    A made-up history beside a real one has greater keys, however old it is. The times are no join: of a long range
+    PostgreSQL would join and sort all, to count as many as anybody pages.
+    """
+    first = first_since(moment)
+    if first is None:
+        return rows.none()
+    signed_in_at = SignIn.objects.filter(pk=OuterRef("sign_in")).values("created_at")
+    timed: QuerySet[Any] = rows.alias(signed_in_at=Subquery(signed_in_at))
+    return timed.filter(sign_in__gte=first, signed_in_at__gte=moment)
 
 
 def _moment(value: str) -> datetime:

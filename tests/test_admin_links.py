@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import TaskResult
+from pytest_django import Settings
 
 from accounts.models import Device, Notice, SecurityEvent, SignIn, User, Verdict
 from tests.test_admin import finished_run as finished_run  # the fixture
@@ -144,6 +146,34 @@ def test_what_is_older_than_asked_for_is_not_listed(
     assert listed(old.isoformat()) == model._default_manager.count()
     if model is not Notice:
         assert listed("day") < listed("week")
+
+
+@pytest.mark.parametrize("model", [SignIn, Verdict, Run], ids=lambda model: str(model._meta.label))
+def test_a_made_up_history_beside_the_real_one_is_as_old_as_it_is(
+    operator: Client, finished_run: Run, settings: Settings, model: type[Model]
+) -> None:
+    """Its keys are greater than those of sign-ins of just now."""
+    settings.DEBUG = True
+    call_command("simulate", users=5, days=3, verbosity=0)
+    hour = timezone.now() - timedelta(hours=1)
+    old = set(SignIn.objects.filter(created_at__lt=hour, pk__gt=finished_run.sign_in_id))
+    assert old
+
+    listed = operator.get(list_of(model, since="hour")).context["cl"].result_list
+
+    assert listed
+    assert not old & {row if isinstance(row, SignIn) else row.sign_in for row in listed}
+
+
+@pytest.mark.parametrize("crooked", ["zzz", "", "0193f0"])
+def test_a_result_whose_id_names_no_run_leads_to_none(operator: Client, crooked: str) -> None:
+    """Who sends a message chooses its id, and of a task that is unknown the result has that, too."""
+    result = TaskResult.objects.create(task_id=f"{crooked}.check_device", status="FAILURE")
+
+    for address in (list_of(TaskResult), page_of(result)):
+        page = operator.get(address)
+        assert page.status_code == 200
+        assert result.task_id in page.content.decode()
 
 
 def test_a_time_that_is_none_is_refused(operator: Client, finished_run: Run) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
@@ -17,7 +19,7 @@ from accounts.models import SignIn, User
 from loginwatch.dashboard import charts, site
 from loginwatch.dashboard.charts import Chart, Series
 from workflows import backlog, figures, runs
-from workflows.models import Breaker, Run
+from workflows.models import Breaker, Period, Run
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_the_oldest_unfinished_run_is_the_one_that_began_first(
 
 
 def test_a_backlog_that_drains_is_seen_as_it_drains(alice: User) -> None:
-    now = timezone.now()
+    now = timezone.now() - timedelta(minutes=2)  # in a minute that is over
     for number in range(30):
         at = now - timedelta(hours=5)
         sign_in = SignIn.objects.create(user=alice, created_at=at, issued_token=str(number))
@@ -115,6 +117,43 @@ def test_a_backlog_that_drains_is_seen_as_it_drains(alice: User) -> None:
     assert max(filter(None, ended.values)) == 30
     assert max(filter(None, hour["Failures and healing"].series[-1].values)) == 30
     assert max(filter(None, hour["How long runs took"].series[-1].values)) == pytest.approx(5 * 3600, rel=0.09)
+
+
+@pytest.mark.parametrize("window", list(site.WINDOWS))
+def test_a_rate_is_told_of_time_that_is_over_and_counted(db: None, window: str) -> None:
+    """Of a piece that has only just begun, its few runs are not all that end in it."""
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    shown = site.WINDOWS[window]
+    for span, at, runs_ended in [
+        ("minute", noon - figures.MINUTE, 3),
+        ("minute", noon, 60),
+        ("minute", noon + figures.MINUTE, 1),
+        ("hour", noon - figures.HOUR, round(3 * shown.piece / figures.MINUTE)),
+        ("hour", noon, 61),
+    ]:
+        Period.objects.create(span=span, began_at=at, counts={"runs_ended": runs_ended}, durations={})
+
+    with time_machine.travel(noon + 1.5 * figures.MINUTE, tick=False):
+        charts = {chart.title: chart for chart in site.charts(shown)}
+
+    rate = charts["Runs a minute"]
+    ((*_, before, last),) = (one.values for one in rate.series)
+    if shown.piece == figures.MINUTE:
+        assert before is None, "it is over, and was perhaps not counted to its end"
+    else:
+        assert before == (3 if shown.span == "hour" else 3 / 15)
+    assert last is None
+    assert rate.summary.endswith(f"lately {'0.2' if window == 'day' else '3'}.")
+
+
+@pytest.mark.parametrize("window", list(site.WINDOWS))
+def test_each_row_of_a_table_has_a_name_of_its_own_and_labels_have_room(db: None, window: str) -> None:
+    chart = site.charts(site.WINDOWS[window])[0]
+
+    assert len(set(chart.moments)) == len(chart.moments)
+    places = [float(x) for x in re.findall(r'class="moment" x="([\d.]+)"', chart.svg())]
+    assert len(places) >= 4
+    assert all(there - here >= 7 * len(chart.moments[0]) for here, there in pairwise(places))
 
 
 def test_a_broker_that_is_away_is_said_so(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:

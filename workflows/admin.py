@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts.admin import ReadOnlyAdmin
-from accounts.filters import SinceFilter, first_since
+from accounts.filters import SinceFilter, of_sign_ins_since
 from accounts.models import Notice, User, Verdict
 from workflows import kinds
 from workflows.alerting.alerts import headline
@@ -125,8 +125,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Of sign-ins: by their time, in the order of which they are listed."""
         if _kind_listed(request.GET) != SIGN_IN.name:
             return super().since(request, queryset, moment)
-        first = first_since(moment)
-        return queryset.none() if first is None else queryset.filter(sign_in__gte=first)
+        return of_sign_ins_since(queryset, moment)
 
     def owner(self, run: Run) -> User:
         return run.owner
@@ -168,8 +167,12 @@ class ResultAdmin(ReadOnlyAdmin):
     def run(self, result: TaskResult) -> Run | None:
         """Without a look whether it is still there."""
         run_id, _, step = result.task_id.partition(".")
-        is_of_a_run = any(step == known.name for kind in kinds.all_kinds() for known in kind.steps)
-        return Run(pk=UUID(run_id)) if is_of_a_run else None
+        if not any(step == known.name for kind in kinds.all_kinds() for known in kind.steps):
+            return None
+        try:
+            return Run(pk=UUID(run_id))
+        except ValueError:  # the id is what the message said, of a task that nobody knows too
+            return None
 
 
 for result in (TaskResult, GroupResult):

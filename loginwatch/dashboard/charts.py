@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 400, 150, 2, 18, 2, 22
 # Of the labels below, so many are written; of lines across, at most so many.
 LABELS, LINES = 6, 4
+# As wide as a letter of a label is at most, with the room between two labels.
+LETTER = 7
 
 Value = float | None
 
@@ -104,7 +106,8 @@ def _values(chart: Chart, highest: float) -> SafeString:
 
 
 def _labels(moments: Sequence[str]) -> SafeString:
-    every = max(1, math.ceil(len(moments) / LABELS))
+    longest = max(map(len, moments), default=1)
+    every = max(1, math.ceil(len(moments) / min(LABELS, WIDTH // (LETTER * longest))))
     # The last one that there is room for.
     shown = range(0, len(moments) - every + 1, every)
     places = ((_n(_x(at, len(moments))), TOP + HEIGHT + 17, moments[at]) for at in shown)

@@ -42,7 +42,7 @@ WINDOWS = {
         Window("hour", HOUR, MINUTE, Span.MINUTE, "%H:%M"),
         Window("day", DAY, 15 * MINUTE, Span.MINUTE, "%H:%M"),
         Window("week", 7 * DAY, 3 * HOUR, Span.HOUR, "%a %H:%M"),
-        Window("month", 30 * DAY, 12 * HOUR, Span.HOUR, "%d %b"),
+        Window("month", 30 * DAY, 12 * HOUR, Span.HOUR, "%d %b %H:%M"),
     )
 }
 
@@ -67,7 +67,12 @@ def charts(window: Window) -> list[Chart]:
     def within(share: float) -> list[float | None]:
         return [one.percentile(share) for one in whole]
 
+    # It is counted once a minute. Of what was not counted to its end, a part would be divided by all of its time.
+    counted_until = timezone.now() - MINUTE
     minutes = window.piece / MINUTE
+    ended = [
+        one.counts["runs_ended"] / minutes if at + window.piece <= counted_until else None for at, one in pieces.items()
+    ]
     return [
         Chart("Sign-ins", AT_SIGN_IN, moments, counted(("sign_ins", "worked"), ("failures", "failed")), _number,
               stacked=True),
@@ -78,8 +83,7 @@ def charts(window: Window) -> list[Chart]:
         Chart("How long runs took", AT_END, moments,
               [Series(words, within(share)) for share, words in PERCENTILES.items()],
               duration_in_words),
-        Chart("Runs a minute", AT_END, moments,
-              [Series("ended", [one.counts["runs_ended"] / minutes for one in whole])], lambda value: f"{value:.3g}"),
+        Chart("Runs a minute", AT_END, moments, [Series("ended", ended)], lambda value: f"{value:.3g}"),
         Chart("Failures and healing", AT_END, moments,
               counted(("healed", "published again"), ("runs_degraded", "degraded"), ("runs_failed", "runs failed")),
               _number, stacked=True),

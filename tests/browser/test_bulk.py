@@ -24,11 +24,14 @@ PEOPLE = 25_000
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with Demo(tmp_path_factory.mktemp("bulk") / "var") as demo:
-        simulate = [sys.executable, "manage.py", "simulate", "--users", str(PEOPLE), "--days", "1", "-v", "0"]
-        # Without ENV_FILE the command joins the demo that runs.
-        env = {name: value for name, value in demo.environment().items() if name != "ENV_FILE"}
-        subprocess.run(simulate, cwd=CHECKOUT, env=env, check=True)  # noqa: S603  our own command
+        manage(demo, "simulate", "--users", str(PEOPLE), "--days", "1", "-v", "0")
         yield demo
+
+
+def manage(demo: Demo, *arguments: str, **settings: str) -> None:
+    """Without ENV_FILE a command joins the demo that runs."""
+    env = {name: value for name, value in demo.environment().items() if name != "ENV_FILE"} | settings
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=CHECKOUT, env=env, check=True)  # noqa: S603  our own
 
 
 @pytest.fixture
@@ -69,6 +72,35 @@ def test_a_job_is_tried_started_stopped_gone_on_with_and_told_by_mail(operator: 
 
     operator.goto("/demo/mail/")
     expect(operator.get_by_role("link", name=re.compile("Forget their devices: .* done"))).to_have_count(2)
+
+
+def test_the_focus_stays_on_a_button_while_the_page_asks_how_far_the_job_is(demo: Demo, operator: Page) -> None:
+    manage(demo, "createsuperuser", "--noinput", "--username=eve", "--email=eve@example.com")
+    start = ("bulk", "start", "forget_devices", "--by=eve", "--query=is_staff__exact=0")
+    manage(demo, *start, BULK_APPROVAL="true")
+    operator.goto("/admin/workflows/bulkjob/?state__exact=waiting")
+    operator.locator("#result_list tbody a").first.click()
+    for button in ("Decline", "Approve"):
+        assert_keeps_the_focus(operator, button)
+    operator.keyboard.press("Enter")
+
+    panel = operator.locator("#bulk-panel")
+    expect(panel.get_by_role("heading")).to_have_text("Running", timeout=60_000)
+    assert_keeps_the_focus(operator, "Stop")
+    operator.keyboard.press("Enter")
+    expect(panel.get_by_role("heading")).to_have_text("Stopped")
+
+
+def assert_keeps_the_focus(page: Page, name: str) -> None:
+    button = page.get_by_role("button", name=name)
+    button.focus()
+    for _ in range(2):
+        with page.expect_response("**/panel/**"):
+            pass
+    # The next is asked for a second after what came last has been put into the page.
+    with page.expect_request("**/panel/**"):
+        pass
+    expect(button).to_be_focused()
 
 
 def test_the_pages_of_jobs_are_accessible_and_narrow(operator: Page) -> None:

@@ -24,6 +24,15 @@ def test_recent_sign_ins_link_to_their_runs(alice: User, bob: User, make_run: Ca
     assert str(others.pk) not in page.html
 
 
+def test_who_finds_a_sign_in_that_was_not_theirs_is_led_to_what_helps(
+    alice: User, make_run: Callable[..., Run]
+) -> None:
+    page = page_of(signed_in(alice, make_run(alice)), reverse("workflows:security"))
+    lead = page.html[page.html.index('<p class="lead">') :].partition("</p>")[0]
+    for name in ("account_change_password", "accounts:devices"):
+        assert f'href="{reverse(name)}"' in lead
+
+
 def test_earlier_sign_ins_are_a_page_away(alice: User, bob: User, make_run: Callable[..., Run]) -> None:
     runs = [make_run(alice) for _ in range(17)]
     others = make_run(bob)

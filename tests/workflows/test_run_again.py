@@ -118,8 +118,20 @@ def test_while_a_worker_is_still_at_a_member_of_its_group_it_is_not_run_again(ru
     end(run, Run.State.FAILED, notify_user=Step.State.FAILED, save_event=Step.State.RUNNING)
     run.steps.filter(name=Name.SAVE_EVENT).update(leased_until=timezone.now() + timedelta(seconds=30))
 
-    with pytest.raises(AtIt):
+    with pytest.raises(AtIt, match="A worker is at it"):
         run_again(run)
+    assert (Run.objects.get().state, noted()) == (Run.State.FAILED, [])
+
+
+def test_while_a_member_of_its_group_waits_to_be_tried_again_it_is_not_run_again(run: Run, run_again: RunAgain) -> None:
+    end(run, Run.State.FAILED, notify_user=Step.State.FAILED, save_event=Step.State.RETRYING)
+    at = timezone.now() + timedelta(hours=1)
+    run.steps.filter(name=Name.SAVE_EVENT).update(leased_until=at)
+
+    with pytest.raises(AtIt) as refusal:
+        run_again(run)
+    expected = f"A step is tried again at {at:%H:%M:%S} UTC: save the event. Look again when that has ended."
+    assert str(refusal.value) == expected
     assert (Run.objects.get().state, noted()) == (Run.State.FAILED, [])
 
 

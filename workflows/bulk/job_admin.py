@@ -109,7 +109,9 @@ class BulkJobAdmin(ReadOnlyAdmin):
         shown = job.failures.order_by("pk")[:MOST_SHOWN]
         context = {
             **self.admin_site.each_context(request),
-            **self._context(request, job),
+            **_panel(job),
+            "may": {act.name.lower(): not jobs.why_not(job, act, cast(User, request.user)) for act in Act},
+            "may_download": self._may_download(request, job),
             "title": title_of(job),
             "opts": self.opts,
             "failures": shown,
@@ -118,13 +120,13 @@ class BulkJobAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/workflows/bulkjob/job.html", context)
 
     def panel(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        """The moving part of the page; when the job stands still, the whole page is asked for."""
+        """The moving part of the page; when the state has changed, and what may be done with it, the whole page is."""
         if not self.admin_site.has_permission(request):
             return HttpResponseClientRefresh()
         job = self._job(request, job_id)
         if request.GET.get("seen", job.state) != job.state:
             return HttpResponseClientRefresh()
-        return TemplateResponse(request, "admin/workflows/bulkjob/panel.html", self._context(request, job))
+        return TemplateResponse(request, "admin/workflows/bulkjob/panel.html", _panel(job))
 
     def steer(self, what: Callable[..., None], request: HttpRequest, job_id: UUID) -> HttpResponse:
         job = self._job(request, job_id)
@@ -172,15 +174,14 @@ class BulkJobAdmin(ReadOnlyAdmin):
         is_there = BulkChunk.objects.filter(job=job).exists()
         return is_there and selection.is_open_to(cast(User, request.user), registry.get(job.action))
 
-    def _context(self, request: HttpRequest, job: BulkJob) -> dict[str, Any]:
-        return {
-            "job": job,
-            "progress": progress_of(job),
-            "moves": job.is_active or job.state == State.WAITING,
-            "may": {act.name.lower(): not jobs.why_not(job, act, cast(User, request.user)) for act in Act},
-            "refusals": _refusals(job),
-            "may_download": self._may_download(request, job),
-        }
+
+def _panel(job: BulkJob) -> dict[str, Any]:
+    return {
+        "job": job,
+        "progress": progress_of(job),
+        "moves": job.is_active or job.state == State.WAITING,
+        "refusals": _refusals(job),
+    }
 
 
 def _refusals(job: BulkJob) -> list[str]:

@@ -35,7 +35,7 @@ def of_notice(notice: Notice) -> str:
     if notice.next_attempt_at > until:
         return f"{made}, and no more: they were to be made until {_day(until)}."
     due = "due since" if notice.next_attempt_at <= timezone.now() else "at"
-    return f"{made}, the next {due} {_clock(notice.next_attempt_at)}, the last by {_day(until)}."
+    return f"{made}, the next {due} {clock(notice.next_attempt_at)}, the last by {_day(until)}."
 
 
 def waits_for_verdict(step: Step, run: Run) -> bool:
@@ -51,7 +51,7 @@ def _of_verdict(step: Step) -> str:
     return f"The risk service is asked {asked}; without a verdict then, the run fails and {then}."
 
 
-def _clock(at: datetime) -> str:
+def clock(at: datetime) -> str:
     return dateformat.format(timezone.localtime(at), "H:i:s T")
 
 

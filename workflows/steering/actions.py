@@ -19,10 +19,13 @@ from accounts.locking import lock_free
 from accounts.models import SecurityEvent, User
 from workflows import kinds, ledger, notifying, publishing, runs
 from workflows.models import Run, Step
+from workflows.presentation.outlook import clock
+from workflows.presentation.words import title_of
 
 State = Step.State
 STEERABLE = (*Run.UNFINISHED, Run.State.FAILED)
 AT_IT = "A worker is at it just now. Look again when that has ended."
+AGAIN = "A step is tried again at {at}: {step}. Look again when that has ended."
 
 
 class Action(StrEnum):
@@ -49,10 +52,10 @@ class Refused(Exception):
 
 
 class AtIt(Refused):
-    """It may be done when a worker has ended what it is at."""
+    """It may be done when a worker has ended what it is at, or will be."""
 
-    def __init__(self) -> None:
-        super().__init__(AT_IT)
+    def __init__(self, why: str = AT_IT) -> None:
+        super().__init__(why)
 
 
 def may_steer(user: User, action: Action) -> bool:
@@ -170,6 +173,13 @@ def _is_leased(step: Step) -> bool:
     return step.leased_until is not None and step.leased_until > timezone.now()
 
 
+def _at_it(run: Run, step: Step) -> AtIt:
+    """Its lease is that of an attempt, or lasts until the next."""
+    if step.state == State.RETRYING and step.leased_until:
+        return AtIt(AGAIN.format(at=clock(step.leased_until), step=title_of(run, step.name)))
+    return AtIt()
+
+
 def _is_known(run: Run) -> bool:
     return run.kind in {kind.name for kind in kinds.all_kinds()}
 
@@ -218,8 +228,8 @@ def _run_again(run: Run) -> None:
     risk service has the key that it had.
     """
     steps = _locked_steps(run)
-    if any(map(_is_leased, steps)):  # of a group whose other member failed, one may still be tried
-        raise AtIt
+    for step in filter(_is_leased, steps):  # of a group whose other member failed, one may still be tried
+        raise _at_it(run, step)
     undone = [step for step in steps if step.state != State.SUCCEEDED]
     first = min(step.stage for step in undone)
     again = [step for step in steps if step in undone or step.stage > first]
