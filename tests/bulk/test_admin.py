@@ -407,7 +407,8 @@ def test_a_dry_run_is_done_for_real_by_one_button_and_once(operator: Client, peo
     first, second = (operator.post(f"{JOBS}{tried.pk}/start/") for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     real = BulkJob.objects.exclude(pk=tried.pk).get()
-    assert (real.dry_run, real.selection) == (False, tried.selection)
+    of_so_many = {"confirmed": "12 users", "rows_at_most": 12}
+    assert (real.dry_run, real.selection) == (False, tried.selection | of_so_many)
     assert messages_of(operator, operator.post(f"{JOBS}{real.pk}/start/")) == [
         "Only a dry run that has finished can be started for real."
     ]

@@ -17,7 +17,7 @@ from accounts.models import SecurityEvent, User
 from workflows.bulk import lanes, registry, upkeep
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
-from workflows.bulk.selection import is_same
+from workflows.bulk.selection import as_tried, is_same
 
 State = BulkJob.State
 APPROVE = "workflows.approve_bulkjob"
@@ -73,11 +73,12 @@ def queue(
 
 
 def start_for_real(tried: BulkJob, *, by: User) -> BulkJob:
-    """After a dry run the same, and one job, however often this person asks for it. Raises Refused."""
+    """After a dry run the same, of no more rows, and one job, however often this person asks for it. Raises Refused."""
     if why := why_not(tried, Act.START, by):
         raise Refused(why)
-    same: dict[str, Any] = {"selection": tried.selection, "parameters": tried.parameters}
     action, token = registry.get(tried.action), uuid5(tried.pk, str(by.pk))
+    chosen = as_tried(action, tried.selection, tried.total)
+    same: dict[str, Any] = {"selection": chosen, "parameters": tried.parameters}
     if twin := twin_of(action, **same, token=token):
         raise Refused(already(twin))
     return queue(action, **same, by=by, token=token)[0]

@@ -39,6 +39,10 @@ class NotReadable(Exception):
     """What is described is no selection of this model. The text is a sentence for people."""
 
 
+class Grown(Exception):
+    """More is selected by now than was confirmed. The text is a sentence for people."""
+
+
 def of_ids(action: Action, ids: Collection[Any]) -> dict[str, Any]:
     """Raises NotReadable."""
     if len(ids) > MOST_IDS:
@@ -61,6 +65,33 @@ def of_all(action: Action) -> dict[str, Any]:
 def filter_of(query: str) -> list[tuple[str, str]]:
     """Of a query string of a list, what says which rows are in it."""
     return [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in OF_THE_PAGE]
+
+
+def bounded(chosen: dict[str, Any], number: int) -> dict[str, Any]:
+    """This selection, of no more rows of the list than these, which were confirmed."""
+    return chosen | {"at_most": number}
+
+
+def as_tried(action: Action, tried: dict[str, Any], total: int) -> dict[str, Any]:
+    """What a dry run selected, of no more rows than it had."""
+    return tried | {"confirmed": in_words(total, action.model), "rows_at_most": total}
+
+
+def hold_to_number(action: Action, selection: dict[str, Any], by: User, total: int) -> None:
+    """Who started the job, and who approved it, agreed to a number of rows: more it has not, though more match since.
+
+    ``total``: rows of the job. Raises Grown.
+    """
+    if (most := selection.get("at_most")) is not None:
+        number = _chosen(action.listed, selection, by).order_by().count() if action.through else total
+        _hold_to(most, number, action.listed)
+    if (most := selection.get("rows_at_most")) is not None:
+        _hold_to(most, total, action.model)
+
+
+def in_words(number: int, model: type[Model]) -> str:
+    """ "12 users"."""
+    return f"{number:,} {model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural}"
 
 
 def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -122,6 +153,12 @@ def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet
     except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError, WrongValue) as error:
         raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
     return _up_to(selection["up_to"], rows)
+
+
+def _hold_to(most: int, number: int, model: type[Model]) -> None:
+    if number > most:
+        now, confirmed = in_words(number, model), f"{most:,} {'was' if most == 1 else 'were'} confirmed"
+        raise Grown(f"{now} match now, and {confirmed}: nothing was done. Start the job anew from the list.")
 
 
 def _visible(model: type[Model], by: User) -> QuerySet[Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from workflows.bulk import finishing, jobs, lanes, registry, snapshot, working
 from workflows.bulk.lanes import Turn
 from workflows.bulk.models import BulkJob
-from workflows.bulk.selection import NotAllowed, NotReadable
+from workflows.bulk.selection import Grown, NotAllowed, NotReadable
 
 
 def take_turn(job_id: UUID, lane: int, number: int) -> None:
@@ -24,7 +24,7 @@ def take_turn(job_id: UUID, lane: int, number: int) -> None:
         lanes.rest(turn, rest.seconds, tried=rest.tried)
     except NotAllowed as why:
         jobs.end_for(job, BulkJob.State.STOPPED, str(why))
-    except (NotReadable, registry.UnknownAction) as why:
+    except (NotReadable, Grown, registry.UnknownAction) as why:
         jobs.end_for(job, BulkJob.State.FAILED, str(why))
     else:
         if is_more:
