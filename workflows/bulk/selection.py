@@ -10,8 +10,8 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
-from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
+from django.contrib.admin.options import IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db.models import Model, QuerySet
@@ -27,8 +27,8 @@ from workflows.bulk.registry import Action
 
 # Rows that can be ticked; more are selected by a filter.
 MOST_IDS = 1_000
-# They say which page is seen, not what is in the list.
-OF_THE_PAGE = {PAGE_VAR, ALL_VAR, IS_POPUP_VAR}
+# They say what is seen of the list and how, not what is in it.
+OF_THE_PAGE = {PAGE_VAR, ALL_VAR, ORDER_VAR, ERROR_FLAG, IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR}
 
 
 class NotAllowed(Exception):
@@ -147,11 +147,16 @@ def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet
         return _up_to(selection["up_to"], rows.filter(pk__in=selection["ids"]))
     if "all" in selection:
         return _up_to(selection["up_to"], rows)
-    request = _request_of(by, model, selection.get("query", ""))
+    query = selection.get("query", "")
+    request = _request_of(by, model, query)
+    unreadable = NotReadable(f"The filter cannot be read: {query[:200]!r}")
     try:
-        rows = admin.site.get_model_admin(model).get_changelist_instance(request).get_queryset(request)
+        changelist = admin.site.get_model_admin(model).get_changelist_instance(request)
+        rows = changelist.get_queryset(request)
     except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError, WrongValue) as error:
-        raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
+        raise unreadable from error
+    if changelist.query != request.GET.get(SEARCH_VAR, ""):  # the list shows all rows then, and says why
+        raise unreadable
     return _up_to(selection["up_to"], rows)
 
 
