@@ -253,6 +253,30 @@ def test_a_row_that_ends_its_process_again_and_again_is_given_up_and_the_others_
     assert names()["person06"] == 0
 
 
+def test_a_place_with_such_a_row_is_done_row_by_row_to_the_end_of_its_chunk(
+    touched: list[str], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "CHUNK", 100)
+    User.objects.bulk_create(User(username=f"person{n:02}", email=f"person{n:02}@example.com") for n in range(100))
+    for name in ("person90", "person95"):
+        break_row(monkeypatch, name, OperationalError("the server closed the connection"))
+    job = queue("touch")
+    turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
+    ended = 0
+    while lane := BulkLane.objects.filter(job=job, number=0, due_at__isnull=False).first():
+        try:
+            turns.take_turn(job.pk, 0, lane.turn)
+        except OperationalError:
+            ended += 1
+
+    job = work_off(job)
+    assert counts(job) == {"total": 100, "done": 98, "skipped": 0, "failed": 2, "left": 0}
+    assert set(BulkFailure.objects.values_list("row", flat=True)) == {
+        str(User.objects.get(username=name).pk) for name in ("person90", "person95")
+    }
+    assert ended <= 2 * working.GIVEN_UP_AFTER
+
+
 def test_while_nothing_can_be_done_the_job_rests_and_then_goes_on(
     people: list[User], touched: list[str], queue: Queue, do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
