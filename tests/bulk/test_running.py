@@ -429,13 +429,38 @@ def test_what_is_no_id_is_refused(db: None, one: str) -> None:
         selection.of_ids(registry.get("sign_out"), [one])
 
 
-def test_an_action_that_this_version_does_not_know_fails_the_job(
-    people: list[User], queue: Queue, do: Do, touched: list[str]
+@pytest.mark.parametrize("turns_before", [0, 1, 2], ids=["queued", "selected", "half done"])
+def test_an_action_that_this_version_does_not_know_is_left_to_a_worker_that_does(
+    people: list[User],
+    queue: Queue,
+    do: Do,
+    touched: list[str],
+    turns_before: int,
+    sent: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = queue("touch")
+    job = queue("post")
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "SLICE", 0.0)
+        for _ in range(turns_before):
+            turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
+    job.refresh_from_db()
+    before, sent[:] = (job.state, len(touched)), []
     BulkJob.objects.filter(pk=job.pk).update(action="of_tomorrow")
+    for _ in range(10):
+        turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
 
-    assert do(job).error == "This version of the site has no bulk action 'of_tomorrow'."
+    job.refresh_from_db()
+    assert (job.state, len(touched)) == before
+    assert job.error == "This version of the site has no bulk action 'of_tomorrow'."
+    assert sent == []
+    lane = BulkLane.objects.get(job=job, number=0)
+    assert lane.due_at and lane.due_at > timezone.now() + timedelta(seconds=25)
+
+    BulkJob.objects.filter(pk=job.pk).update(action="post")
+    job = do(job)
+    assert (job.state, job.done, job.error) == (State.FINISHED, 12, "")
+    assert set(names().values()) == {1}
 
 
 def test_a_lane_that_was_lost_is_published_again_and_a_finish_that_was_lost_too(
