@@ -103,6 +103,7 @@ def _ask_or_queue_chosen(
         by=cast(User, request.user),
         token=token,
         dry_run=dry_run,
+        known=[twin] if twin else [],
     )
     if not is_new:
         model_admin.message_user(request, "This job was started already: here it is.", messages.INFO)

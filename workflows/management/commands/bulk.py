@@ -116,7 +116,7 @@ def _queue(action: Action, by: User, *, dry_run: bool, again: bool, **options: A
     same: dict[str, Any] = {"selection": chosen, "parameters": _parameters(action, options["set"])}
     if not dry_run and not again and (twin := jobs.twin_of(action, **same)):
         raise jobs.Refused(f"{jobs.already(twin)} To do it once more, add --again.")
-    return jobs.queue(action, **same, by=by, token=uuid4(), dry_run=dry_run)[0]
+    return jobs.queue(action, **same, by=by, token=uuid4(), dry_run=dry_run, known=None if again else [])[0]
 
 
 def _chosen(action: Action, *, ids: str | None, query: str | None, **options: Any) -> dict[str, Any]:
