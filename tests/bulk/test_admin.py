@@ -446,6 +446,22 @@ def test_an_export_is_downloaded_by_who_may_export_and_see_such_rows(
     assert operator.get(url).status_code == 404
 
 
+def test_a_file_of_who_may_see_users_is_not_for_others_who_may_not(
+    operator: Client, signed_in: Callable[[User], str], people: list[User], queue: Queue, make_operator: Any
+) -> None:
+    signed_in(people[0])
+    carol = make_operator("carol", "bulk_export", "view_bulkjob")
+    carol.user_permissions.remove(Permission.objects.get(codename="view_user"))
+    theirs = work_off(queue("export_sign_ins", "", by=User.objects.get(pk=carol.pk)))
+    others = work_off(queue("export_sign_ins", ""))
+
+    operator.force_login(carol)
+    assert people[0].email not in file_of(operator.get(f"{JOBS}{theirs.pk}/export.csv"))
+    assert operator.get(f"{JOBS}{others.pk}/export.csv").status_code == 404
+    carol.user_permissions.add(Permission.objects.get(codename="view_user"))
+    assert people[0].email in file_of(operator.get(f"{JOBS}{others.pk}/export.csv"))
+
+
 def test_a_file_that_was_deleted_is_offered_no_longer(operator: Client, people: list[User], queue: Queue) -> None:
     job = work_off(queue("export_users"))
     BulkChunk.objects.all().delete()
