@@ -83,13 +83,13 @@ class SearchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # at run time it
 
 def find_people(word: str) -> list[int]:
     """The keys of those whose e-mail address or user name is this in any case, or begins with it; at most one more
-    than MOST_PEOPLE.
+    than MOST_PEOPLE, of many the same each time.
 
     Names are kept as they were typed, addresses in lower case.
     """
     begins = Q(email__startswith=word.lower()) | Q(username__startswith=word)
     found = User.objects.alias(lower_name=Lower("username")).filter(begins | Q(lower_name=word.lower()))
-    return list(found.order_by().values_list("pk", flat=True)[: MOST_PEOPLE + 1])
+    return list(found.order_by("pk").values_list("pk", flat=True)[: MOST_PEOPLE + 1])
 
 
 def _read(kind: Callable[[str], Any], word: str) -> Any:

@@ -138,6 +138,15 @@ def test_a_word_that_means_too_many_people_says_so(operator: Client) -> None:
     assert f"{MOST_PEOPLE} users" in page
 
 
+def test_of_too_many_people_a_word_means_the_first_each_time(db: None) -> None:
+    names = [f"many-{n:03}" for n in range(2 * MOST_PEOPLE)]
+    User.objects.bulk_create(User(username=name, email=f"{name}@example.com") for name in reversed(names))
+    first = list(User.objects.filter(username__in=names).order_by("pk").values_list("pk", flat=True))
+    User.objects.filter(pk__in=first[::2]).update(first_name="Ann")  # PostgreSQL writes them anew, behind the others
+
+    assert find_people("many") == first[: MOST_PEOPLE + 1]
+
+
 def test_the_box_says_what_can_be_searched_for(operator: Client) -> None:
     page = operator.get(SIGN_INS).content.decode()
 

@@ -342,6 +342,33 @@ def test_every_list_can_be_exported_and_tells_no_secret(
         assert secret not in written
 
 
+@pytest.mark.parametrize("name", ["devices", "sign_ins", "security_events", "runs"])
+def test_an_export_tells_addresses_to_those_alone_who_may_see_users(
+    make_run: Callable[..., Run],
+    alice: User,
+    queue: Queue,
+    do: Do,
+    make_operator: Callable[..., User],
+    name: str,
+) -> None:
+    run = make_run()
+    for step in (steps.check_device, steps.notify_user, steps.save_event):
+        step(run.pk)
+    carol = make_operator("carol", "bulk_export", "view_bulkjob")
+    job = queue(f"export_{name}", query="", by=carol)
+    carol.user_permissions.remove(Permission.objects.get(codename="view_user"))
+
+    without = do(job)
+    carol.user_permissions.add(Permission.objects.get(codename="view_user"))
+    carol = User.objects.get(pk=carol.pk)
+    whole = do(queue(f"export_{name}", query="", by=carol))
+
+    action = registry.get(f"export_{name}")
+    assert "@" not in "".join(files.export(without, action))
+    assert ",alice," in "".join(files.export(without, action)).replace("\r\n", ",")
+    assert alice.email in "".join(files.export(whole, action))
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", " =1+1", "＝1"])  # noqa: RUF001
 def test_no_cell_becomes_a_formula(cell: str) -> None:
     assert safe(cell) == f"'{cell}"

@@ -407,7 +407,8 @@ def test_a_dry_run_is_done_for_real_by_one_button_and_once(operator: Client, peo
     first, second = (operator.post(f"{JOBS}{tried.pk}/start/") for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     real = BulkJob.objects.exclude(pk=tried.pk).get()
-    assert (real.dry_run, real.selection) == (False, tried.selection)
+    of_so_many = {"confirmed": "12 users", "rows_at_most": 12}
+    assert (real.dry_run, real.selection) == (False, tried.selection | of_so_many)
     assert messages_of(operator, operator.post(f"{JOBS}{real.pk}/start/")) == [
         "Only a dry run that has finished can be started for real."
     ]
@@ -443,6 +444,22 @@ def test_an_export_is_downloaded_by_who_may_export_and_see_such_rows(
     assert operator.get(url).status_code == 200
     User.objects.get(username="erin").user_permissions.remove(Permission.objects.get(codename="view_user"))
     assert operator.get(url).status_code == 404
+
+
+def test_a_file_of_who_may_see_users_is_not_for_others_who_may_not(
+    operator: Client, signed_in: Callable[[User], str], people: list[User], queue: Queue, make_operator: Any
+) -> None:
+    signed_in(people[0])
+    carol = make_operator("carol", "bulk_export", "view_bulkjob")
+    carol.user_permissions.remove(Permission.objects.get(codename="view_user"))
+    theirs = work_off(queue("export_sign_ins", "", by=User.objects.get(pk=carol.pk)))
+    others = work_off(queue("export_sign_ins", ""))
+
+    operator.force_login(carol)
+    assert people[0].email not in file_of(operator.get(f"{JOBS}{theirs.pk}/export.csv"))
+    assert operator.get(f"{JOBS}{others.pk}/export.csv").status_code == 404
+    carol.user_permissions.add(Permission.objects.get(codename="view_user"))
+    assert people[0].email in file_of(operator.get(f"{JOBS}{others.pk}/export.csv"))
 
 
 def test_a_file_that_was_deleted_is_offered_no_longer(operator: Client, people: list[User], queue: Queue) -> None:

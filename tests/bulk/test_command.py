@@ -20,8 +20,9 @@ from workflows.bulk.models import BulkJob, BulkLane
 
 State = BulkJob.State
 Queue = Callable[..., BulkJob]
-# Of filters that say nothing.
-EMPTY = ("", "?", "q=", "p=2")
+# Of filters that say nothing, or nothing in one of their parts.
+EMPTY = ("", "?", "q=", "q=+", "q=%20", "q=%09", "email__startswith=", "is_staff__exact=0&q=", "q=person&is_staff=")
+OF_THE_PAGE = ("p=2", "o=1", "e=1", "_facets=True", "_popup=1", "_to_field=id", "all=")
 
 
 def bulk(*arguments: str) -> str:
@@ -98,8 +99,13 @@ def test_a_job_is_stopped_by_how_its_id_begins(people: list[User], queue: Queue,
         (["sign_out", "--by", "admin", "--ids", "1,abc"], "'abc' is no id of a user"),
         (["sign_out", "--by", "admin", "--ids", ""], "'' is no id of a user"),
         (["sign_out", "--by", "admin", "--query", "q=nobody"], "Nothing is selected"),
-        *((["sign_out", "--by", "admin", "--query", query], "filter of --query is empty") for query in EMPTY),
+        *(
+            (["sign_out", "--by", "admin", "--query", query], "filter of --query is empty")
+            for query in EMPTY + OF_THE_PAGE
+        ),
         (["sign_out", "--by", "admin", "--query", "password__startswith=a"], "filter cannot be read"),
+        # Django would drop it, and show the whole list with a message.
+        (["sign_out", "--by", "admin", "--query", "q=a%00"], "filter cannot be read"),
         (["export_users", "--by", "admin", "--all", "--dry-run"], "has no dry run"),
         (
             ["security_notice", "--by", "admin", "--all", "--set", "text={% x %}"],

@@ -253,6 +253,30 @@ def test_a_row_that_ends_its_process_again_and_again_is_given_up_and_the_others_
     assert names()["person06"] == 0
 
 
+def test_a_place_with_such_a_row_is_done_row_by_row_to_the_end_of_its_chunk(
+    touched: list[str], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "CHUNK", 100)
+    User.objects.bulk_create(User(username=f"person{n:02}", email=f"person{n:02}@example.com") for n in range(100))
+    for name in ("person90", "person95"):
+        break_row(monkeypatch, name, OperationalError("the server closed the connection"))
+    job = queue("touch")
+    turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
+    ended = 0
+    while lane := BulkLane.objects.filter(job=job, number=0, due_at__isnull=False).first():
+        try:
+            turns.take_turn(job.pk, 0, lane.turn)
+        except OperationalError:
+            ended += 1
+
+    job = work_off(job)
+    assert counts(job) == {"total": 100, "done": 98, "skipped": 0, "failed": 2, "left": 0}
+    assert set(BulkFailure.objects.values_list("row", flat=True)) == {
+        str(User.objects.get(username=name).pk) for name in ("person90", "person95")
+    }
+    assert ended <= 2 * working.GIVEN_UP_AFTER
+
+
 def test_while_nothing_can_be_done_the_job_rests_and_then_goes_on(
     people: list[User], touched: list[str], queue: Queue, do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,13 +429,38 @@ def test_what_is_no_id_is_refused(db: None, one: str) -> None:
         selection.of_ids(registry.get("sign_out"), [one])
 
 
-def test_an_action_that_this_version_does_not_know_fails_the_job(
-    people: list[User], queue: Queue, do: Do, touched: list[str]
+@pytest.mark.parametrize("turns_before", [0, 1, 2], ids=["queued", "selected", "half done"])
+def test_an_action_that_this_version_does_not_know_is_left_to_a_worker_that_does(
+    people: list[User],
+    queue: Queue,
+    do: Do,
+    touched: list[str],
+    turns_before: int,
+    sent: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = queue("touch")
+    job = queue("post")
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "SLICE", 0.0)
+        for _ in range(turns_before):
+            turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
+    job.refresh_from_db()
+    before, sent[:] = (job.state, len(touched)), []
     BulkJob.objects.filter(pk=job.pk).update(action="of_tomorrow")
+    for _ in range(10):
+        turns.take_turn(job.pk, 0, BulkLane.objects.get(job=job, number=0).turn)
 
-    assert do(job).error == "This version of the site has no bulk action 'of_tomorrow'."
+    job.refresh_from_db()
+    assert (job.state, len(touched)) == before
+    assert job.error == "This version of the site has no bulk action 'of_tomorrow'."
+    assert sent == []
+    lane = BulkLane.objects.get(job=job, number=0)
+    assert lane.due_at and lane.due_at > timezone.now() + timedelta(seconds=25)
+
+    BulkJob.objects.filter(pk=job.pk).update(action="post")
+    job = do(job)
+    assert (job.state, job.done, job.error) == (State.FINISHED, 12, "")
+    assert set(names().values()) == {1}
 
 
 def test_a_lane_that_was_lost_is_published_again_and_a_finish_that_was_lost_too(

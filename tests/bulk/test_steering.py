@@ -237,7 +237,7 @@ def test_a_filter_that_names_no_kind_is_of_the_one_that_the_list_shows_and_job_a
     assert job.selection["query"] == queued.details["selection"]["query"] == kept
 
 
-@pytest.mark.parametrize("empty", ["", "?", "q=", "p=2"])
+@pytest.mark.parametrize("empty", ["", "?", "q=", "p=2", "kind=", "kind=+", "state__exact=failed&kind="])
 def test_an_empty_filter_of_runs_is_refused_like_any_other(failed: dict[str, Run], admin: User, empty: str) -> None:
     with pytest.raises(CommandError, match="filter of --query is empty"):
         call_command("bulk", "start", "resume", "--by", "admin", "--query", empty)

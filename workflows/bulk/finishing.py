@@ -52,12 +52,12 @@ def tell(job_id: UUID) -> bool:
     if job.requested_by is None:  # the account was deleted since
         _give_up(job)
         return False
+    if timezone.now() - (job.finished_at or job.created_at) > MAIL_WITHIN:
+        _give_up(job)  # this is the last attempt, whatever ends it
     try:
         _send(job, job.requested_by.email)
     except (OSError, ValueError) as error:  # an SMTPException is an OSError; a header may be none
         logger.warning("the mail of %s did not go out: %s", job, error)
-        if timezone.now() - (job.finished_at or job.created_at) > MAIL_WITHIN:
-            _give_up(job)
         return False
     insist(partial(_mark_told, job))
     return True

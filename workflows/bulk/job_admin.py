@@ -21,6 +21,7 @@ from accounts.admin import ReadOnlyAdmin
 from accounts.filters import SinceFilter
 from accounts.models import User
 from workflows.bulk import files, jobs, registry, selection, upkeep
+from workflows.bulk.actions.exports import may_see_users
 from workflows.bulk.jobs import Act
 from workflows.bulk.models import BulkChunk, BulkJob
 from workflows.bulk.progress import progress_of, title_of
@@ -168,11 +169,15 @@ class BulkJobAdmin(ReadOnlyAdmin):
         return get_object_or_404(self.get_queryset(request), pk=key)
 
     def _may_download(self, request: HttpRequest, job: BulkJob) -> bool:
-        """Who may export now, and see such rows; while there is something to download."""
+        """Who may export now, and see such rows; while there is something to download. Another's file may have
+        addresses, for which one has to be allowed to see users as well.
+        """
         if not registry.writes_file(job.action) or job.is_active or not upkeep.keeps(job):
             return False
-        is_there = BulkChunk.objects.filter(job=job).exists()
-        return is_there and selection.is_open_to(cast(User, request.user), registry.get(job.action))
+        user = cast(User, request.user)
+        if user.pk != job.requested_by_id and not may_see_users(user):
+            return False
+        return BulkChunk.objects.filter(job=job).exists() and selection.is_open_to(user, registry.get(job.action))
 
 
 def _panel(job: BulkJob) -> dict[str, Any]:

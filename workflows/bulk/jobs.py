@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -17,7 +18,7 @@ from accounts.models import SecurityEvent, User
 from workflows.bulk import lanes, registry, upkeep
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
-from workflows.bulk.selection import is_same
+from workflows.bulk.selection import as_tried, is_same
 
 State = BulkJob.State
 APPROVE = "workflows.approve_bulkjob"
@@ -47,10 +48,20 @@ def queue(
     by: User,
     token: UUID,
     dry_run: bool = False,
+    known: Collection[BulkJob] | None = None,
 ) -> tuple[BulkJob, bool]:
-    """The job of this form, and whether it is new: a form that is sent twice makes one. Raises Refused."""
+    """The job of this form, and whether it is new: a form that is sent twice makes one. Raises Refused.
+
+    ``known``: the jobs that do the same of which ``by`` was told, beside no other is it queued; None: beside whichever.
+    """
     if not registry.may(by, action):
         raise Refused(_lacking(action.full_permission))
+    dry_run = dry_run and action.destroys
+    _one_at_a_time()
+    if known is not None and not dry_run:
+        twin = twin_of(action, selection=selection, parameters=parameters, token=token)
+        if twin and twin not in known:
+            raise Refused(already(twin))
     waits = settings.BULK_APPROVAL and action.destroys and not dry_run
     job, is_new = BulkJob.objects.get_or_create(
         token=token,
@@ -59,7 +70,7 @@ def queue(
             "selection": selection,
             "parameters": parameters,
             "requested_by": by,
-            "dry_run": dry_run and action.destroys,
+            "dry_run": dry_run,
             "state": State.WAITING if waits else State.PREPARING,
         },
     )
@@ -73,14 +84,12 @@ def queue(
 
 
 def start_for_real(tried: BulkJob, *, by: User) -> BulkJob:
-    """After a dry run the same, and one job, however often this person asks for it. Raises Refused."""
+    """After a dry run the same, of no more rows, and one job, however often this person asks for it. Raises Refused."""
     if why := why_not(tried, Act.START, by):
         raise Refused(why)
-    same: dict[str, Any] = {"selection": tried.selection, "parameters": tried.parameters}
     action, token = registry.get(tried.action), uuid5(tried.pk, str(by.pk))
-    if twin := twin_of(action, **same, token=token):
-        raise Refused(already(twin))
-    return queue(action, **same, by=by, token=token)[0]
+    chosen = as_tried(action, tried.selection, tried.total)
+    return queue(action, selection=chosen, parameters=tried.parameters, by=by, token=token, known=[])[0]
 
 
 def twin_of(
@@ -240,9 +249,15 @@ def _lacking(permission: str) -> str:
 
 def _refuse_beside_the_same(stopped: BulkJob) -> None:
     """While the same job is under way: it does all rows that this one has left. Raises Refused."""
+    _one_at_a_time()
     under_way = BulkJob.objects.filter(finished_at=None)
     if twin := next(_like(stopped.action, stopped.selection, stopped.parameters, under_way), None):
         raise Refused(already(twin))
+
+
+def _one_at_a_time() -> None:
+    """Until the transaction ends, before the same job is looked for: of two at once neither would see the other."""
+    ContentType.objects.select_for_update(no_key=True).get(app_label="workflows", model="bulkjob")
 
 
 def _start(job: BulkJob) -> None:

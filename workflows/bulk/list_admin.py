@@ -98,12 +98,12 @@ def _ask_or_queue_chosen(
         return _ask(action, model_admin, request, queryset, number, form, twin, shown=is_preview)
     job, is_new = jobs.queue(
         action,
-        # The number is for who approves: a second person agrees to what the first one was told.
-        selection=chosen | {"confirmed": _in_words(number, model_admin)},
+        selection=_confirmed(chosen, number, model_admin),
         parameters=parameters,
         by=cast(User, request.user),
         token=token,
         dry_run=dry_run,
+        known=[twin] if twin else [],
     )
     if not is_new:
         model_admin.message_user(request, "This job was started already: here it is.", messages.INFO)
@@ -161,10 +161,18 @@ def _selection(action: Action, request: HttpRequest, ticked: list[Any] | None) -
     return selection.of_ids(action, ticked)
 
 
+def _confirmed(chosen: dict[str, Any], number: int, model_admin: BulkAdmin) -> dict[str, Any]:
+    """The number is for who approves, too: a second person agrees to what the first one was told."""
+    if number <= MOST_COUNTED:
+        chosen = selection.bounded(chosen, number)
+    return chosen | {"confirmed": _in_words(number, model_admin)}
+
+
 def _in_words(number: int, model_admin: BulkAdmin) -> str:
     """ "12 users"; what is counted no further, "more than 10,000 users"."""
-    counted = f"more than {MOST_COUNTED:,}" if number > MOST_COUNTED else f"{number:,}"
-    return f"{counted} {model_admin.opts.verbose_name if number == 1 else model_admin.opts.verbose_name_plural}"
+    model = model_admin.model
+    is_cut = number > MOST_COUNTED
+    return f"more than {selection.in_words(MOST_COUNTED, model)}" if is_cut else selection.in_words(number, model)
 
 
 def _token(request: HttpRequest) -> UUID | None:

@@ -10,8 +10,8 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
-from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
+from django.contrib.admin.options import IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db.models import Model, QuerySet
@@ -27,8 +27,8 @@ from workflows.bulk.registry import Action
 
 # Rows that can be ticked; more are selected by a filter.
 MOST_IDS = 1_000
-# They say which page is seen, not what is in the list.
-OF_THE_PAGE = {PAGE_VAR, ALL_VAR, IS_POPUP_VAR}
+# They say what is seen of the list and how, not what is in it.
+OF_THE_PAGE = {PAGE_VAR, ALL_VAR, ORDER_VAR, ERROR_FLAG, IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR}
 
 
 class NotAllowed(Exception):
@@ -37,6 +37,10 @@ class NotAllowed(Exception):
 
 class NotReadable(Exception):
     """What is described is no selection of this model. The text is a sentence for people."""
+
+
+class Grown(Exception):
+    """More is selected by now than was confirmed. The text is a sentence for people."""
 
 
 def of_ids(action: Action, ids: Collection[Any]) -> dict[str, Any]:
@@ -61,6 +65,33 @@ def of_all(action: Action) -> dict[str, Any]:
 def filter_of(query: str) -> list[tuple[str, str]]:
     """Of a query string of a list, what says which rows are in it."""
     return [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in OF_THE_PAGE]
+
+
+def bounded(chosen: dict[str, Any], number: int) -> dict[str, Any]:
+    """This selection, of no more rows of the list than these, which were confirmed."""
+    return chosen | {"at_most": number}
+
+
+def as_tried(action: Action, tried: dict[str, Any], total: int) -> dict[str, Any]:
+    """What a dry run selected, of no more rows than it had."""
+    return tried | {"confirmed": in_words(total, action.model), "rows_at_most": total}
+
+
+def hold_to_number(action: Action, selection: dict[str, Any], by: User, total: int) -> None:
+    """Who started the job, and who approved it, agreed to a number of rows: more it has not, though more match since.
+
+    ``total``: rows of the job. Raises Grown.
+    """
+    if (most := selection.get("at_most")) is not None:
+        number = _chosen(action.listed, selection, by).order_by().count() if action.through else total
+        _hold_to(most, number, action.listed)
+    if (most := selection.get("rows_at_most")) is not None:
+        _hold_to(most, total, action.model)
+
+
+def in_words(number: int, model: type[Model]) -> str:
+    """ "12 users"."""
+    return f"{number:,} {model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural}"
 
 
 def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -116,12 +147,23 @@ def _chosen(model: type[Model], selection: dict[str, Any], by: User) -> QuerySet
         return _up_to(selection["up_to"], rows.filter(pk__in=selection["ids"]))
     if "all" in selection:
         return _up_to(selection["up_to"], rows)
-    request = _request_of(by, model, selection.get("query", ""))
+    query = selection.get("query", "")
+    request = _request_of(by, model, query)
+    unreadable = NotReadable(f"The filter cannot be read: {query[:200]!r}")
     try:
-        rows = admin.site.get_model_admin(model).get_changelist_instance(request).get_queryset(request)
+        changelist = admin.site.get_model_admin(model).get_changelist_instance(request)
+        rows = changelist.get_queryset(request)
     except (IncorrectLookupParameters, SuspiciousOperation, ValidationError, ValueError, WrongValue) as error:
-        raise NotReadable(f"The filter cannot be read: {selection.get('query', '')[:200]!r}") from error
+        raise unreadable from error
+    if changelist.query != request.GET.get(SEARCH_VAR, ""):  # the list shows all rows then, and says why
+        raise unreadable
     return _up_to(selection["up_to"], rows)
+
+
+def _hold_to(most: int, number: int, model: type[Model]) -> None:
+    if number > most:
+        now, confirmed = in_words(number, model), f"{most:,} {'was' if most == 1 else 'were'} confirmed"
+        raise Grown(f"{now} match now, and {confirmed}: nothing was done. Start the job anew from the list.")
 
 
 def _visible(model: type[Model], by: User) -> QuerySet[Any]:

@@ -22,7 +22,10 @@ SLICE = 0.4
 
 
 def prepare(job: BulkJob, turn: Turn) -> bool:
-    """Make chunks for a slice of time; True where there is more to do. Raises NotAllowed, NotReadable, TurnLost."""
+    """Make chunks for a slice of time; True where there is more to do.
+
+    Raises NotAllowed, NotReadable, Grown or TurnLost.
+    """
     until = time.monotonic() + SLICE
     by = selection.requester_of(job)
     rows = None if job.is_retrying else _selected(job, turn, by)
@@ -33,6 +36,8 @@ def prepare(job: BulkJob, turn: Turn) -> bool:
                 return False
             ids = _next_failed(job) if rows is None else _next_selected(job, rows)
             if not ids:
+                if rows is not None:
+                    _hold_to_number(job, by)
                 _run(job)
                 return False
             _add_chunk(job, ids)
@@ -74,6 +79,12 @@ def _next_failed(job: BulkJob) -> list[str]:
 def _add_chunk(job: BulkJob, ids: list[str]) -> None:
     newest = BulkChunk.objects.filter(job=job).aggregate(newest=Max("number"))["newest"]
     BulkChunk.objects.create(job=job, number=0 if newest is None else newest + 1, ids=",".join(ids))
+
+
+def _hold_to_number(job: BulkJob, by: User) -> None:
+    """Before anything is done. Raises Grown."""
+    total = BulkJob.objects.values_list("total", flat=True).get(pk=job.pk)
+    selection.hold_to_number(registry.get(job.action), job.selection, by, total)
 
 
 def _run(job: BulkJob) -> None:

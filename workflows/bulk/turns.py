@@ -7,7 +7,10 @@ from uuid import UUID
 from workflows.bulk import finishing, jobs, lanes, registry, snapshot, working
 from workflows.bulk.lanes import Turn
 from workflows.bulk.models import BulkJob
-from workflows.bulk.selection import NotAllowed, NotReadable
+from workflows.bulk.selection import Grown, NotAllowed, NotReadable
+
+# Seconds until a worker of another version, which may know the action, is looked for again.
+PAUSE = 30.0
 
 
 def take_turn(job_id: UUID, lane: int, number: int) -> None:
@@ -24,7 +27,7 @@ def take_turn(job_id: UUID, lane: int, number: int) -> None:
         lanes.rest(turn, rest.seconds, tried=rest.tried)
     except NotAllowed as why:
         jobs.end_for(job, BulkJob.State.STOPPED, str(why))
-    except (NotReadable, registry.UnknownAction) as why:
+    except (NotReadable, Grown) as why:
         jobs.end_for(job, BulkJob.State.FAILED, str(why))
     else:
         if is_more:
@@ -36,6 +39,10 @@ def take_turn(job_id: UUID, lane: int, number: int) -> None:
 
 def _go_on(job: BulkJob, turn: Turn) -> bool:
     """True where this lane has more to do."""
+    try:
+        registry.get(job.action)
+    except registry.UnknownAction as unknown:
+        raise registry.Rest(str(unknown), PAUSE) from unknown
     if job.state == BulkJob.State.PREPARING:
         return snapshot.prepare(job, turn)
     return working.work(job, turn)

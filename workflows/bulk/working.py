@@ -33,8 +33,9 @@ from workflows.bulk.registry import Action, Did, Rest, Work
 SLICE = 0.85
 # Rows of a transaction: a few statements of its own count little beside so many, and it lasts some milliseconds.
 BATCH = 100
-# Turns on one place after which rows are done one by one, and after which the first of them is taken for the cause.
-CAREFUL_AFTER = 3
+# The turn on one place from which on rows are done one by one, to the end of the chunk; and turns after which the first
+# of them is taken for the cause.
+CAREFUL_FROM = 3
 GIVEN_UP_AFTER = 6
 # Reasons for which rows were skipped that are told apart.
 MOST_REASONS = 10
@@ -135,7 +136,7 @@ def _next(job: BulkJob, turn: Turn) -> tuple[BulkLane, BulkChunk] | None:
 
 
 def _due(lane: BulkLane, chunk: BulkChunk) -> list[str]:
-    size = 1 if lane.attempts > CAREFUL_AFTER else BATCH
+    size = 1 if lane.attempts >= CAREFUL_FROM else BATCH
     return chunk.row_ids()[chunk.position : chunk.position + size]
 
 
@@ -147,7 +148,7 @@ def _rows(action: Action, work: Work, ids: list[str]) -> dict[str, Any]:
 
 def _given_up(ids: list[str]) -> Batch:
     """The first of them: it is alone where so many turns have been tried."""
-    why = f"It was tried {GIVEN_UP_AFTER} times, and each time its process ended or gave up."
+    why = "It was tried again and again, and each time its process ended or gave up."
     return Batch(failures={ids[0]: why})
 
 
@@ -172,7 +173,10 @@ def _note(action: Action, work: Work, lane: BulkLane, chunk: BulkChunk, batch: B
     BulkFailure.objects.bulk_create(_failures(work.job, batch), ignore_conflicts=True)
     if action.subject and not work.job.dry_run:
         SecurityEvent.objects.bulk_create(_events(work, batch.subjects))
-    BulkLane.objects.filter(pk=lane.pk).update(attempts=0, written=None, chunk=None if is_done else chunk)
+    # The row that ends its process comes only now, or another. What is outside is done one by one in any case.
+    stays_careful = lane.attempts >= CAREFUL_FROM and not (is_done or action.outside)
+    attempts = CAREFUL_FROM if stays_careful else 0
+    BulkLane.objects.filter(pk=lane.pk).update(attempts=attempts, written=None, chunk=None if is_done else chunk)
     # Last, and with it the lock that all lanes of the job want.
     reasons = {"reasons": _reasons(work.job, batch)} if batch.reasons else {}
     BulkJob.objects.filter(pk=work.job.pk).update(

@@ -53,9 +53,20 @@ def _decision(sign_in: SignIn) -> str:
     return sign_in.verdict.decision if hasattr(sign_in, "verdict") else ""
 
 
+def _named(value: Any, by: User) -> Any:
+    """A person by their address, for those alone who may see users; for others by the name that the lists show."""
+    if not isinstance(value, User):
+        return value
+    return value.email if may_see_users(by) else value.get_username()
+
+
+def may_see_users(by: User) -> bool:
+    return by.has_perm("accounts.view_user")
+
+
 def _export(name: str, model: type[Model], columns: Mapping[str, Column], *related: str) -> None:
     def do(row: Any, work: Work) -> Did:
-        work.lines.append(line([column(row) for column in columns.values()]))
+        work.lines.append(line([_named(column(row), work.by) for column in columns.values()]))
         return Did.DONE
 
     register(
@@ -82,7 +93,7 @@ _export(
     Device,
     {
         **_fields("id", "user_id"),
-        "user": attrgetter("user.email"),
+        "user": attrgetter("user"),
         **_fields("browser", "os", "network", "first_seen_at", "last_seen_at", "untrusted_at", "disowned_at"),
     },
     "user",
@@ -92,7 +103,7 @@ _export(
     SignIn,
     {
         **_fields("id", "created_at", "user_id"),
-        "user": attrgetter("user.email"),
+        "user": attrgetter("user"),
         **_fields("ip_address", "user_agent", "country", "place", "browser", "os", "device_id"),
         **_fields("device_status", "device_reason", "answer"),
         "verdict": _decision,
@@ -105,7 +116,7 @@ _export(
     SecurityEvent,
     {
         **_fields("id", "created_at", "kind", "user_id"),
-        "user": lambda event: event.user.email if event.user else "",
+        "user": attrgetter("user"),
         **_fields("sign_in_id", "ip_address", "details"),
     },
     "user",
@@ -116,7 +127,7 @@ _export(
     {
         **_fields("id", "kind", "state", "created_at", "started_at", "finished_at", "published", "resumed"),
         "sign_in_id": attrgetter("sign_in_id"),
-        "user": attrgetter("owner.email"),
+        "user": attrgetter("owner"),
     },
     "sign_in__user",
     "user",

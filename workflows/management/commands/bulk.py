@@ -8,7 +8,6 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
@@ -24,8 +23,6 @@ BEGIN_ROW = "\r\033[K"
 # Seconds between two looks of who follows.
 PAUSE = 1.0
 MOST_LISTED = 50
-# A filter that matches everything: what a shell makes of a variable that is empty.
-EMPTY_SEARCH = (SEARCH_VAR, "")
 
 
 class Command(BaseCommand):
@@ -119,7 +116,7 @@ def _queue(action: Action, by: User, *, dry_run: bool, again: bool, **options: A
     same: dict[str, Any] = {"selection": chosen, "parameters": _parameters(action, options["set"])}
     if not dry_run and not again and (twin := jobs.twin_of(action, **same)):
         raise jobs.Refused(f"{jobs.already(twin)} To do it once more, add --again.")
-    return jobs.queue(action, **same, by=by, token=uuid4(), dry_run=dry_run)[0]
+    return jobs.queue(action, **same, by=by, token=uuid4(), dry_run=dry_run, known=None if again else [])[0]
 
 
 def _chosen(action: Action, *, ids: str | None, query: str | None, **options: Any) -> dict[str, Any]:
@@ -129,8 +126,12 @@ def _chosen(action: Action, *, ids: str | None, query: str | None, **options: An
     if query is None:
         return selection.of_all(action)
     query = query.removeprefix("?")
-    if all(pair == EMPTY_SEARCH for pair in selection.filter_of(query)):
-        raise jobs.Refused("The filter of --query is empty: no job was started. All rows are chosen by --all.")
+    asked = selection.filter_of(query)
+    # A part without a value matches everything: what a shell makes of a variable that is empty.
+    blank = [name for name, value in asked if not value.strip()]
+    if blank or not asked:
+        where = f" at {blank[0]!r}" if blank else ""
+        raise jobs.Refused(f"The filter of --query is empty{where}: no job was started. All rows are chosen by --all.")
     return selection.of_query(action, query)
 
 
