@@ -13,9 +13,13 @@ from pytest_django import Settings
 from accounts.models import SignIn, User
 from tests.bulk.conftest import work_off
 from tests.bulk.test_admin import JOBS, USERS, choose, hidden
+from tests.workflows.conftest import make_run as make_run  # the fixture
+from workflows import ledger
 from workflows.bulk import jobs, snapshot
 from workflows.bulk.models import BulkChunk, BulkFailure, BulkJob
+from workflows.models import Run
 
+RUNS = "/admin/workflows/run/"
 INACTIVE = "?is_active__exact=0"
 Queue = Callable[..., BulkJob]
 State = BulkJob.State
@@ -111,6 +115,33 @@ def test_what_is_counted_no_further_on_the_page_is_not_held_to_a_number(
 
     assert job.selection["confirmed"] == "more than 2 users"
     assert work_off(job).done == 5
+
+
+@pytest.mark.parametrize("approval", [False, True])
+def test_runs_that_fail_meanwhile_are_acted_on_too_unless_somebody_else_has_to_agree(
+    operator: Client,
+    make_run: Callable[..., Run],
+    make_operator: Callable[..., User],
+    settings: Settings,
+    approval: bool,
+) -> None:
+    settings.BULK_APPROVAL = approval
+    runs = [make_run() for _ in range(3)]
+    ledger.fail_step(runs[0].pk, "post_to_risk_api", "it is away")
+    query = "?state__exact=failed"
+    asked = operator.post(
+        f"{RUNS}{query}",
+        {"action": "bulk_cancel", "index": "0", "select_across": "1", "_selected_action": [str(runs[0].pk)]},
+    )
+    operator.post(f"{RUNS}{query}", hidden(asked))
+    job = BulkJob.objects.get()
+    ledger.fail_step(runs[1].pk, "post_to_risk_api", "it is away")
+
+    if approval:
+        jobs.approve(job, by=make_operator("carol", "approve_bulkjob"))
+    job = work_off(job)
+
+    assert (job.state, job.done) == ((State.FAILED, 0) if approval else (State.FINISHED, 2))
 
 
 @pytest.mark.parametrize("action", ["sign_out", "anonymise_people"])

@@ -40,6 +40,11 @@ class Refused(Exception):
 
 
 @transaction.atomic
+def needs_approval(action: Action) -> bool:
+    """Whether a second person has to agree to a job that does this."""
+    return bool(settings.BULK_APPROVAL and action.destroys)
+
+
 def queue(
     action: Action,
     *,
@@ -62,7 +67,7 @@ def queue(
         twin = twin_of(action, selection=selection, parameters=parameters, token=token)
         if twin and twin not in known:
             raise Refused(already(twin))
-    waits = settings.BULK_APPROVAL and action.destroys and not dry_run
+    waits = needs_approval(action) and not dry_run
     job, is_new = BulkJob.objects.get_or_create(
         token=token,
         defaults={

@@ -23,6 +23,7 @@ from workflows import confirming
 from workflows.bulk import jobs, registry, selection
 from workflows.bulk.models import BulkJob
 from workflows.bulk.registry import Action
+from workflows.models import Run
 
 PREFIX = "bulk_"
 # Rows that the page which asks counts; the job counts all.
@@ -98,7 +99,7 @@ def _ask_or_queue_chosen(
         return _ask(action, model_admin, request, queryset, number, form, twin, shown=is_preview)
     job, is_new = jobs.queue(
         action,
-        selection=_confirmed(chosen, number, model_admin),
+        selection=_confirmed(action, chosen, number, model_admin),
         parameters=parameters,
         by=cast(User, request.user),
         token=token,
@@ -161,9 +162,13 @@ def _selection(action: Action, request: HttpRequest, ticked: list[Any] | None) -
     return selection.of_ids(action, ticked)
 
 
-def _confirmed(chosen: dict[str, Any], number: int, model_admin: BulkAdmin) -> dict[str, Any]:
-    """The number is for who approves, too: a second person agrees to what the first one was told."""
-    if number <= MOST_COUNTED:
+def _confirmed(action: Action, chosen: dict[str, Any], number: int, model_admin: BulkAdmin) -> dict[str, Any]:
+    """The number is for who approves, too: a second person agrees to what the first one was told.
+
+    Runs come into a state and leave it by themselves, and fastest while they are acted on for that: theirs is held
+    only where somebody else agrees to it.
+    """
+    if number <= MOST_COUNTED and (action.listed is not Run or jobs.needs_approval(action)):
         chosen = selection.bounded(chosen, number)
     return chosen | {"confirmed": _in_words(number, model_admin)}
 
