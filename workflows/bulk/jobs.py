@@ -39,12 +39,12 @@ class Refused(Exception):
     """It cannot be done as things stand. The text is a sentence for people."""
 
 
-@transaction.atomic
 def needs_approval(action: Action) -> bool:
     """Whether a second person has to agree to a job that does this."""
     return bool(settings.BULK_APPROVAL and action.destroys)
 
 
+@transaction.atomic
 def queue(
     action: Action,
     *,
