@@ -28,6 +28,8 @@ def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = P
 def somebody_waits_for_a_lock() -> bool:
     """On PostgreSQL."""
     with connection.cursor() as cursor:
+        # Within a transaction the server shows its activity as it was at the first look.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock')"
