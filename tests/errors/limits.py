@@ -6,7 +6,7 @@ from datetime import timedelta
 
 # Seconds, soft and hard. A message carries those of who publishes it.
 IN_DATABASE = {"soft_time_limit": 6, "time_limit": 9}
-OUTSIDE = {"soft_time_limit": 6, "time_limit": 12}
+OUTSIDE = {"soft_time_limit": 6, "time_limit": 16}
 LIMITS = {
     "check_device": IN_DATABASE,
     "notify_user": OUTSIDE,
@@ -20,4 +20,4 @@ STALLED = timedelta(seconds=20)
 # Who has claimed a chord may wait for SQLite's lock for as long as a step lingers with it, and still calls once.
 CLAIM = timedelta(seconds=14)
 # Others wait for it.
-LEASE = timedelta(seconds=13)
+LEASE = timedelta(seconds=17)
