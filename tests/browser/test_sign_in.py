@@ -74,7 +74,7 @@ def test_another_device_is_signed_out_and_forgotten_without_javascript(new_page:
     expect(other.locator(".step.is-succeeded")).to_have_count(STEPS)
     page = new_page(java_script_enabled=False)
     sign_in(page, "alice")
-    page.get_by_role("link", name="Devices").click()
+    page.get_by_role("navigation").get_by_role("link", name="Devices").click()
     device = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Safari on Mac OS X"))
     expect(device).to_contain_text("trusted")
 

@@ -32,7 +32,7 @@ def give_up_soon(**kwargs: Any) -> None:
     runs.STALLED = STALLED
     chords.CLAIM = CLAIM
     steps.LONGEST_RISK_DELAY = 3.0  # for which the service asks that is away for good
-    settings.EMAIL_TIMEOUT = 7  # longer than the soft limit; with it, short enough to part before the hard one
+    settings.EMAIL_TIMEOUT = 4  # longer than the soft limit; with it, short enough to part before the hard one
 
 
 @task_prerun.connect

@@ -34,7 +34,7 @@ WRITE = "WRITE_ERRORS_PAGE"
 PAGE = CHECKOUT / "docs" / "errors.md"
 QUEUES = ("sign_in", "under_way", "mail", "risk", "system")
 # Seconds for all together, on a machine that has other things to do.
-PATIENCE = 300.0
+PATIENCE = 450.0
 
 
 @pytest.fixture(scope="module")
