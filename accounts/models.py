@@ -52,8 +52,7 @@ class Device(models.Model):
     os = models.CharField(max_length=FAMILY_LENGTH, blank=True)
     network = models.CharField(max_length=64, blank=True, help_text="last seen from: a /24 or /64")
     untrusted_at = models.DateTimeField(
-        null=True,
-        help_text="a password reset, a sign-in denied or disowned, or its owner ended the trust in it",
+        null=True, help_text="a password reset, a sign-in denied or disowned, or its owner ended the trust in it"
     )
     disowned_at = models.DateTimeField(
         null=True, help_text="its owner has said that it was not them, and had no new password since"
@@ -89,10 +88,7 @@ class SignIn(models.Model):
         NO_MATCH = "no_match", "it brought no cookie, and nothing like it signed in lately"
         OS_CHANGED = "os_changed", "it brought the cookie of a device with another operating system"
         TOKEN_REPLAYED = "token_replayed", "it brought a cookie that had been used up before"
-        UNTRUSTED = (
-            "untrusted",
-            "this device lost its trust: a password reset, a sign-in denied or disowned, or forgotten",
-        )
+        UNTRUSTED = "untrusted", "it lost its trust: by a password reset, a sign-in denied or disowned, or its owner"
 
     class Answer(models.TextChoices):
         MINE = "mine", "it was me"

@@ -23,7 +23,7 @@ SUSPICIONS = {
     "token_replayed": "The device showed an identity that had already been replaced, which happens when it was copied.",
 }
 NEW_DEVICE_TEXTS = {
-    "untrusted": "This device has lost its trust: a password reset, or a sign-in that was denied or disowned."
+    "untrusted": "This device has lost its trust: by a password reset, a sign-in denied or disowned, or its owner."
 }
 DECISIONS: dict[Level, Decision] = {"low": "allow", "medium": "challenge", "high": "deny"}
 

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='signin',
             name='device_reason',
-            field=models.CharField(blank=True, choices=[('cookie', "it brought this device's cookie"), ('same_network', 'the same browser and system signed in from this network lately'), ('first_device', 'it is the first device of this account'), ('no_match', 'it brought no cookie, and nothing like it signed in lately'), ('os_changed', 'it brought the cookie of a device with another operating system'), ('token_replayed', 'it brought a cookie that had been used up before'), ('untrusted', 'this device lost its trust: a password reset, a sign-in denied or disowned, or forgotten')], max_length=16),
+            field=models.CharField(blank=True, choices=[('cookie', "it brought this device's cookie"), ('same_network', 'the same browser and system signed in from this network lately'), ('first_device', 'it is the first device of this account'), ('no_match', 'it brought no cookie, and nothing like it signed in lately'), ('os_changed', 'it brought the cookie of a device with another operating system'), ('token_replayed', 'it brought a cookie that had been used up before'), ('untrusted', 'it lost its trust: by a password reset, a sign-in denied or disowned, or its owner')], max_length=16),
         ),
     ]

@@ -110,4 +110,7 @@ def test_a_device_that_is_not_trusted_since_a_password_reset_is_not_said_to_be_u
     found = judge(AssessmentRequest.model_validate(facts(status="new", reason="untrusted")), AT_HOME)
 
     (reason,) = found.reasons
-    assert reason.text == "This device has lost its trust: a password reset, or a sign-in that was denied or disowned."
+    assert (
+        reason.text
+        == "This device has lost its trust: by a password reset, a sign-in denied or disowned, or its owner."
+    )
